@@ -1,0 +1,69 @@
+//! The command line.
+//!
+//! Exit codes: 0 ok, 1 invalid or denied, 2 could not decide or start, 64 usage.
+
+mod check;
+mod hash;
+mod listen;
+mod random;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Lets through exactly the Pushgateway pushes that a policy grants.
+#[derive(Debug, Parser)]
+#[command(name = "pushguard", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 ok, 1 invalid or denied, 2 could not decide or start, 64 usage.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Stand in front of a Pushgateway and enforce a policy
+    Serve(serve::Serve),
+    /// Check policy files and print every problem as FILE:LINE: PATH: MESSAGE
+    Check(check::Check),
+    /// Read a password on standard input and print its argon2id hash
+    Hash(hash::Hash),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// All is well.
+    Ok,
+    /// The input is invalid, or the answer is no.
+    Invalid,
+    /// There is no answer, or no start.
+    Undecided,
+}
+
+/// Runs the command line.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    let outcome = match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Check(check) => check.run(),
+        Command::Hash(hash) => hash.run(),
+    };
+    match outcome {
+        Outcome::Ok => ExitCode::SUCCESS,
+        Outcome::Invalid => ExitCode::from(1),
+        Outcome::Undecided => ExitCode::from(2),
+    }
+}
+
+/// Says on standard error why a command failed.
+fn complain(message: impl std::fmt::Display) {
+    eprintln!("pushguard: {message}");
+}

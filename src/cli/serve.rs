@@ -1,0 +1,299 @@
+//! `pushguard serve`
+
+use super::listen::Listen;
+use super::{Outcome, complain, random};
+use crate::admin::Admin;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Problem, Problems, Secrets, load};
+use crate::gate::Gate;
+use crate::live::Live;
+use crate::logging;
+use crate::metrics::Metrics;
+use crate::policy::{Limits, Policy};
+use crate::proxy::{Handler, Listener, Proxy, Service, Upstream, UpstreamUrl};
+use crate::ranges::refresh::{self, Refresher, Settings};
+use crate::ranges::store::Store;
+use ring::rand::SystemRandom;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+
+/// Stand in front of a Pushgateway and enforce a policy.
+#[derive(Debug, clap::Args)]
+pub(super) struct Serve {
+    /// The policy file
+    #[arg(long = "policy.file", env = "PUSHGUARD_POLICY_FILE", value_name = "FILE")]
+    policy_file: PathBuf,
+    /// The Pushgateway behind
+    #[arg(
+        long = "upstream.url",
+        env = "PUSHGUARD_UPSTREAM_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:9092"
+    )]
+    upstream_url: UpstreamUrl,
+    /// Where to listen, HOST:PORT or :PORT; repeat it for several listeners, which a policy tells apart by NAME
+    /// (default: "default"). Port 0 takes a free one
+    #[arg(
+        long = "web.listen-address",
+        env = "PUSHGUARD_WEB_LISTEN_ADDRESS",
+        value_name = "[NAME=]ADDR",
+        value_delimiter = ',',
+        default_value = ":9091"
+    )]
+    listen: Vec<Listen>,
+    /// Where metrics and health are served
+    #[arg(
+        long = "admin.listen-address",
+        env = "PUSHGUARD_ADMIN_LISTEN_ADDRESS",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:9095"
+    )]
+    admin: Listen,
+    /// The folder for what must outlive a restart; without one it is kept in memory only
+    #[arg(long = "state.dir", env = "PUSHGUARD_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Where GitHub's address ranges are fetched from; plain http only to this machine
+    #[arg(
+        long = "ranges.github-url",
+        env = "PUSHGUARD_RANGES_GITHUB_URL",
+        value_name = "URL",
+        default_value = refresh::DEFAULT_URL
+    )]
+    ranges_url: String,
+    /// How log lines are written
+    #[arg(
+        long = "log.format",
+        env = "PUSHGUARD_LOG_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "logfmt"
+    )]
+    log_format: logging::Format,
+    /// What is logged: error, warn, info, debug
+    #[arg(long = "log.level", env = "PUSHGUARD_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    log_level: tracing::Level,
+}
+
+/// How long requests may go on once the end is asked for.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A bound listener.
+struct Bound {
+    name: String,
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Outcome {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        logging::install(self.log_format, self.log_level, clock.clone());
+        let policy = match self.load() {
+            Ok(policy) => policy,
+            Err(problems) => {
+                eprintln!("{problems}");
+                return Outcome::Invalid;
+            }
+        };
+        match self.start(policy, clock) {
+            Ok(()) => Outcome::Ok,
+            Err(message) => {
+                complain(message);
+                Outcome::Undecided
+            }
+        }
+    }
+
+    fn load(&self) -> Result<Policy, Problems> {
+        let file = &self.policy_file;
+        let system = SystemRandom::new();
+        let loaded = load(file, Secrets::Required, &mut random::decoys(&system))?;
+        for warning in &loaded.warnings.list {
+            tracing::warn!(msg = "policy warning", problem = warning.in_file(file));
+        }
+        let bound = |name: &String| self.listen.iter().any(|listen| listen.name == *name);
+        let unbound = loaded.policy.named_listeners.iter().filter(|(name, _)| !bound(name));
+        let list: Vec<Problem> = unbound
+            .map(|(name, path)| Problem {
+                line: None,
+                path: path.clone(),
+                message: format!("the listener {name:?} has no address; start with --web.listen-address {name}=ADDR"),
+            })
+            .collect();
+        if list.is_empty() { Ok(loaded.policy) } else { Err(Problems { file: file.clone(), list }) }
+    }
+
+    fn start(&self, policy: Policy, clock: Arc<dyn Clock>) -> Result<(), String> {
+        self.check_names()?;
+        let listeners = self.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let admin = bind(&self.admin.named("admin"))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| format!("cannot start threads: {e}"))?;
+        let served = runtime.block_on(self.serve(policy, clock, listeners, admin));
+        runtime.shutdown_background();
+        served
+    }
+
+    fn check_names(&self) -> Result<(), String> {
+        for (index, listen) in self.listen.iter().enumerate() {
+            if self.listen.iter().take(index).any(|other| other.name == listen.name) {
+                return Err(format!("two listeners are named {:?}; write --web.listen-address NAME=ADDR", listen.name));
+            }
+        }
+        Ok(())
+    }
+
+    async fn serve(
+        &self,
+        policy: Policy,
+        clock: Arc<dyn Clock>,
+        listeners: Vec<Bound>,
+        admin: Bound,
+    ) -> Result<(), String> {
+        let limits = Limits::default();
+        let metrics = Arc::new(Metrics::new());
+        let takes_passwords = policy.principals.iter().any(|p| p.basic.is_some());
+        let keys = policy.github_keys.clone();
+        let system = SystemRandom::new();
+        let cache_key = random::bytes(&system).ok_or("the system has no randomness")?;
+        let gate = Gate::new(clock.clone(), limits, policy.verifier_memory_kib(), cache_key);
+        let live = Arc::new(Live::new(policy));
+        let refresher = if keys.is_empty() { None } else { Some(self.refresher(keys, clock.clone())?) };
+        let proxy = Arc::new(Proxy {
+            live: live.clone(),
+            gate,
+            upstream: Upstream::new(self.upstream_url.clone(), limits, clock.clone()),
+            limits,
+            body_room: Semaphore::new(usize::try_from(limits.body_bytes / 1024).unwrap_or(usize::MAX >> 4)),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            ids: Box::new(move || random::request_id(&system)),
+        });
+        let mut signals = Signals::new().map_err(|e| format!("cannot wait for signals: {e}"))?;
+        let (stop, stopping) = watch::channel(false);
+        let ready = Arc::new(AtomicBool::new(false));
+        let house = House {
+            limits,
+            connections: Arc::new(Semaphore::new(limits.connections)),
+            in_flight: Arc::new(AtomicUsize::new(0)),
+            clock,
+            metrics: metrics.clone(),
+            stopping,
+        };
+        let mut services = Vec::new();
+        for bound in listeners {
+            let exposed = takes_passwords && !bound.address.ip().is_loopback();
+            metrics.set_cleartext_credentials(&bound.name, exposed);
+            if exposed {
+                tracing::warn!(
+                    msg = "passwords in clear text",
+                    listener = bound.name,
+                    detail = "this listener takes passwords without TLS on an address that other machines reach; keep \
+                              it behind an ingress or load balancer that ends TLS",
+                );
+            }
+            services.push(house.open(bound, proxy.clone()));
+        }
+        let admin_house = House { connections: Arc::new(Semaphore::new(64)), ..house.clone() };
+        services.push(admin_house.open(admin, Arc::new(Admin { metrics, ready: ready.clone() })));
+        if let Some(refresher) = refresher {
+            tokio::spawn(refresher.run(move |sets| live.publish_sets(sets)));
+        }
+        ready.store(true, Ordering::SeqCst);
+        tracing::info!(msg = "ready", version = env!("CARGO_PKG_VERSION"));
+        signals.wait().await;
+        ready.store(false, Ordering::SeqCst);
+        tracing::info!(msg = "stopping", in_flight = house.in_flight.load(Ordering::SeqCst));
+        let _ = stop.send(true);
+        tokio::select! {
+            () = drained(services, &house.in_flight) => {}
+            () = signals.wait() => tracing::warn!(msg = "stopped at once by a second signal"),
+            () = tokio::time::sleep(SHUTDOWN_TIMEOUT) => tracing::warn!(msg = "requests cut after the time to stop"),
+        }
+        Ok(())
+    }
+
+    fn refresher(&self, keys: std::collections::BTreeSet<String>, clock: Arc<dyn Clock>) -> Result<Refresher, String> {
+        // One crypto library for everything that speaks TLS; a second call finds it installed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        if self.state_dir.is_none() {
+            tracing::warn!(
+                msg = "no state folder",
+                detail = "without --state.dir the address ranges are fetched anew at every start",
+            );
+        }
+        let url = refresh::check_url(&self.ranges_url).map_err(|e| format!("--ranges.github-url: {e}"))?;
+        let user_agent = format!("pushguard/{}", env!("CARGO_PKG_VERSION"));
+        let store = Store::new(self.state_dir.clone());
+        let interval = refresh::DEFAULT_INTERVAL;
+        Refresher::new(Settings { url, keys, interval, user_agent, store, clock }).map_err(|e| e.to_string())
+    }
+}
+
+/// What all listeners share.
+#[derive(Clone)]
+struct House {
+    limits: Limits,
+    connections: Arc<Semaphore>,
+    in_flight: Arc<AtomicUsize>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl House {
+    fn open<H: Handler>(&self, bound: Bound, handler: Arc<H>) -> Service {
+        tracing::info!(msg = "listening", listener = bound.name, address = %bound.address);
+        let listener = Listener {
+            name: bound.name.into(),
+            handler,
+            limits: self.limits,
+            connections: self.connections.clone(),
+            in_flight: self.in_flight.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+        };
+        Service::start(bound.socket, bound.address, listener, self.stopping.clone())
+    }
+}
+
+fn bind(listen: &Listen) -> Result<Bound, String> {
+    let (socket, address) = listen.bind()?;
+    Ok(Bound { name: listen.name.clone(), socket, address })
+}
+
+/// Waits until nothing is accepted and nothing is being answered.
+async fn drained(services: Vec<Service>, in_flight: &AtomicUsize) {
+    for service in services {
+        service.stopped().await;
+    }
+    while in_flight.load(Ordering::SeqCst) > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The signals that end the program.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The policy file: YAML text to a compiled [`Policy`](crate::policy::Policy), or all its problems at once.
+
+mod compile;
+mod grants;
+mod lines;
+mod load;
+mod network;
+mod principals;
+mod problem;
+mod quotas;
+mod reader;
+mod secrets;
+mod units;
+
+pub use load::{Loaded, Secrets, load, read};
+pub use problem::{Problem, Problems};
+
+#[cfg(test)]
+mod tests;

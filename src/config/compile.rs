@@ -1,0 +1,104 @@
+//! The document as a whole.
+
+use super::load::Secrets;
+use super::network::{self, NamedSource};
+use super::reader::{Node, Reader};
+use super::{principals, quotas};
+use crate::auth::PasswordHash;
+use crate::auth::phc::decoy;
+use crate::policy::{Listener, PayloadLimits, Policy, Principal, QuotaRule};
+use serde_yaml::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What a principal is compiled against.
+pub(super) struct Surroundings<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) secrets: Secrets,
+    pub(super) sources: &'a BTreeMap<String, NamedSource>,
+    pub(super) default_quotas: Option<&'a Vec<QuotaRule>>,
+    pub(super) default_payload: PayloadLimits,
+}
+
+/// Compiles a document. Whatever comes back is only good where the reader noted no problem.
+pub(super) fn compile(
+    reader: &mut Reader,
+    document: &Value,
+    folder: &Path,
+    secrets: Secrets,
+    random: &mut dyn FnMut() -> [u8; 48],
+) -> Policy {
+    let root = Node { value: document, path: String::new() };
+    let Some(mut map) = reader.map(&root) else { return Policy::default() };
+    let (version, listeners, sources) = (map.take("version"), map.take("listeners"), map.take("sources"));
+    let (principals, defaults, shared) = (map.take("principals"), map.take("defaults"), map.take("quotas"));
+    map.finish(reader);
+    self::version(reader, version);
+    let listeners = listeners.map(|node| network::listeners(reader, &node));
+    let sources = sources.map(|node| network::sources(reader, &node, listeners.as_ref())).unwrap_or_default();
+    let (default_quotas, default_payload) = self::defaults(reader, defaults);
+    let around =
+        Surroundings { folder, secrets, sources: &sources, default_quotas: default_quotas.as_ref(), default_payload };
+    let principals = match principals {
+        Some(node) => principals::principals(reader, &node, &around),
+        None => {
+            reader.problem("", "principals is missing; a policy that denies everything says principals: {}");
+            Vec::new()
+        }
+    };
+    let shared_quotas = shared.map(|node| quotas::quotas(reader, &node, "")).unwrap_or_default();
+    let named_listeners = named_listeners(listeners.as_ref(), &sources);
+    let github_keys = sources.values().flat_map(|s| s.source.github.iter().cloned()).collect();
+    let decoy = decoys(reader, &principals, random);
+    let listeners = listeners.unwrap_or_default();
+    Policy { listeners, principals, shared_quotas, github_keys, decoy, named_listeners }
+}
+
+fn version(reader: &mut Reader, node: Option<Node<'_>>) {
+    match node {
+        None => reader.problem("", "version is missing; begin the file with version: 1"),
+        Some(node) if node.value.as_u64() == Some(1) => {}
+        Some(node) => reader.problem(&node.path, "this program reads version 1"),
+    }
+}
+
+fn defaults(reader: &mut Reader, node: Option<Node<'_>>) -> (Option<Vec<QuotaRule>>, PayloadLimits) {
+    let built_in = PayloadLimits::default();
+    let Some(mut map) = node.and_then(|node| reader.map(&node)) else { return (None, built_in) };
+    let (rules, payload) = (map.take("quotas"), map.take("payload"));
+    map.finish(reader);
+    let rules = rules.map(|node| quotas::quotas(reader, &node, "defaults."));
+    let payload = payload.map_or(built_in, |node| quotas::payload(reader, &node, built_in));
+    (rules, payload)
+}
+
+fn named_listeners(
+    listeners: Option<&BTreeMap<String, Listener>>,
+    sources: &BTreeMap<String, NamedSource>,
+) -> BTreeMap<String, String> {
+    let of_sources = sources.values().flat_map(|s| {
+        let names = s.source.listeners.iter().flatten();
+        names.map(|name| (name.clone(), format!("{}.listeners", s.path)))
+    });
+    let own = listeners.into_iter().flat_map(BTreeMap::keys).map(|name| (name.clone(), format!("listeners.{name}")));
+    of_sources.chain(own).collect()
+}
+
+/// Hashes for unknown users, as dear as those of the principal whose login costs most.
+fn decoys(reader: &mut Reader, principals: &[Principal], random: &mut dyn FnMut() -> [u8; 48]) -> Arc<[PasswordHash]> {
+    let hashes = principals.iter().filter_map(|p| p.basic.as_ref()).map(|basic| &basic.hashes);
+    let cost = |hashes: &&Arc<[PasswordHash]>| -> u64 { hashes.iter().map(PasswordHash::cost).sum() };
+    let mut costs: Vec<u64> = hashes.clone().filter(|h| !h.is_empty()).map(|h| cost(&h)).collect();
+    costs.sort_unstable();
+    costs.dedup();
+    if costs.len() > 1 {
+        reader.warn(
+            "principals",
+            "password hashes differ in cost, so the time of a refused login tells user names apart; make all of them \
+             with pushguard hash",
+        );
+    }
+    let dearest = hashes.max_by_key(cost);
+    dearest.map(|hashes| hashes.iter().map(|hash| decoy(hash, random())).collect()).unwrap_or_else(|| Arc::from([]))
+}

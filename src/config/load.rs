@@ -1,0 +1,82 @@
+//! From a file on disk to a policy.
+
+use super::compile::compile;
+use super::lines;
+use super::problem::{Problem, Problems};
+use super::reader::Reader;
+use crate::policy::Policy;
+use serde_yaml::Value;
+use std::io::Read as _;
+use std::path::Path;
+
+/// The largest policy file, bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Whether the secret files that a policy names must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// They must.
+    Required,
+    /// A missing one is only a warning: the place where policies are checked need not hold secrets.
+    Optional,
+}
+
+/// A policy and what to tell its operator.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The policy.
+    pub policy: Policy,
+    /// What is allowed but probably not meant.
+    pub warnings: Problems,
+}
+
+/// Loads a policy file. `random` makes the unmatchable part of decoy hashes.
+///
+/// # Errors
+/// All problems of the file.
+pub fn load(file: &Path, secrets: Secrets, random: &mut dyn FnMut() -> [u8; 48]) -> Result<Loaded, Problems> {
+    let problems = |list| Problems { file: file.to_owned(), list };
+    let text = text(file).map_err(|message| problems(vec![whole(message)]))?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    match read(&text, folder, secrets, random) {
+        Ok((policy, warnings)) => Ok(Loaded { policy, warnings: problems(warnings) }),
+        Err(list) => Err(problems(list)),
+    }
+}
+
+/// Compiles the text of a policy whose secret files are relative to `folder`; answers the policy and its warnings.
+///
+/// # Errors
+/// All problems of the text.
+pub fn read(
+    text: &str,
+    folder: &Path,
+    secrets: Secrets,
+    random: &mut dyn FnMut() -> [u8; 48],
+) -> Result<(Policy, Vec<Problem>), Vec<Problem>> {
+    let mut reader = Reader::new(lines::read(text)?);
+    let document: Value = serde_yaml::from_str(text).map_err(|error| {
+        let line = error.location().map(|location| location.line());
+        vec![Problem { line, path: String::new(), message: format!("not YAML: {error}") }]
+    })?;
+    let policy = compile(&mut reader, &document, folder, secrets, random);
+    if reader.problems.is_empty() {
+        return Ok((policy, reader.warnings));
+    }
+    reader.problems.sort_by_key(|problem| problem.line.unwrap_or(0));
+    Err(reader.problems)
+}
+
+fn text(file: &Path) -> Result<String, String> {
+    let opened = std::fs::File::open(file).map_err(|e| e.to_string())?;
+    let mut text = String::new();
+    let read = opened.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|e| e.to_string())?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > MAX_BYTES {
+        return Err(format!("a policy has at most {MAX_BYTES} bytes"));
+    }
+    Ok(text)
+}
+
+fn whole(message: String) -> Problem {
+    Problem { line: None, path: String::new(), message }
+}

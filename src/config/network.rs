@@ -1,0 +1,134 @@
+//! `listeners` and `sources`.
+
+use super::reader::{Node, Reader, suggestion};
+use crate::policy::{Listener, Source};
+use crate::prefix_set::PrefixSet;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A compiled source and what else is known of it.
+#[derive(Debug)]
+pub(super) struct NamedSource {
+    pub(super) source: Arc<Source>,
+    pub(super) path: String,
+    /// Whether it holds private addresses, which everything behind an ingress seems to come from.
+    pub(super) private: bool,
+}
+
+pub(super) fn listeners(reader: &mut Reader, node: &Node<'_>) -> BTreeMap<String, Listener> {
+    let mut listeners = BTreeMap::new();
+    for (name, node) in reader.map(node).map(|m| m.rest()).unwrap_or_default() {
+        reader.name(&node.path, &name);
+        let Some(mut map) = reader.map(&node) else { continue };
+        let trusted = map.take("trusted_proxies");
+        map.finish(reader);
+        let trusted = trusted.map(|node| prefixes(reader, &node, "name the addresses of your proxies"));
+        let trusted_proxies = PrefixSet::from_prefixes(trusted.unwrap_or_default());
+        listeners.insert(name, Listener { trusted_proxies });
+    }
+    listeners
+}
+
+pub(super) fn sources(
+    reader: &mut Reader,
+    node: &Node<'_>,
+    listeners: Option<&BTreeMap<String, Listener>>,
+) -> BTreeMap<String, NamedSource> {
+    let mut sources = BTreeMap::new();
+    for (name, node) in reader.map(node).map(|m| m.rest()).unwrap_or_default() {
+        reader.name(&node.path, &name);
+        if let Some(source) = source(reader, &name, &node, listeners) {
+            sources.insert(name, source);
+        }
+    }
+    sources
+}
+
+fn source(
+    reader: &mut Reader,
+    name: &str,
+    node: &Node<'_>,
+    known: Option<&BTreeMap<String, Listener>>,
+) -> Option<NamedSource> {
+    const ANYWHERE: &str = "to admit every address, write from: anywhere in the principal";
+    let mut map = reader.map(node)?;
+    let (cidrs, github, extra, listeners) =
+        (map.take("cidrs"), map.take("github"), map.take("extra"), map.take("listeners"));
+    map.finish(reader);
+    if cidrs.is_none() && github.is_none() {
+        reader.problem(&node.path, "a source needs cidrs: [...] or github: [actions]");
+    }
+    if let (Some(extra), None) = (&extra, &github) {
+        reader.problem(&extra.path, "extra adds to a fetched set; without github: write cidrs:");
+    }
+    let mut nets = Vec::new();
+    for node in [cidrs, extra].into_iter().flatten() {
+        nets.extend(prefixes(reader, &node, ANYWHERE));
+    }
+    let github = github.and_then(|node| reader.texts(&node)).unwrap_or_default();
+    for (path, key) in &github {
+        if key.is_empty() || !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+            reader.problem(path, "a key of GitHub's address document, such as actions, has lower case letters and _");
+        }
+    }
+    let listeners = listeners.and_then(|node| reader.texts(&node)).map(|names| {
+        for (path, name) in &names {
+            check_listener(reader, path, name, known);
+        }
+        names.into_iter().map(|(_, name)| name).collect::<BTreeSet<_>>()
+    });
+    let private = nets.iter().any(is_private_net);
+    let source = Source {
+        name: name.to_owned(),
+        prefixes: PrefixSet::from_prefixes(nets),
+        github: github.into_iter().map(|(_, key)| key).collect(),
+        listeners,
+    };
+    Some(NamedSource { source: Arc::new(source), path: node.path.clone(), private })
+}
+
+fn check_listener(reader: &mut Reader, path: &str, name: &str, known: Option<&BTreeMap<String, Listener>>) {
+    reader.name(path, name);
+    let Some(known) = known else { return };
+    if !known.contains_key(name) {
+        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        reader.problem(path, format!("unknown listener {name:?}{}", suggestion(name, &names)));
+    }
+}
+
+/// Prefixes, each whole and none of them everybody.
+fn prefixes(reader: &mut Reader, node: &Node<'_>, everybody: &str) -> Vec<IpNet> {
+    let mut nets = Vec::new();
+    for (path, text) in reader.texts(node).unwrap_or_default() {
+        let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        match net {
+            None => reader.problem(&path, format!("{text:?} is not an address or prefix such as 10.0.0.0/8")),
+            Some(net) if net.prefix_len() == 0 => reader.problem(&path, format!("{text} is everybody; {everybody}")),
+            Some(net) if net.addr() != net.network() => {
+                reader.problem(&path, format!("{text} has bits behind its length; write {}", net.trunc()));
+            }
+            Some(net) => nets.push(net),
+        }
+    }
+    nets
+}
+
+/// Ranges that no client on the internet has.
+const PRIVATE: &[&str] = &[
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+];
+
+fn is_private_net(net: &IpNet) -> bool {
+    let private = PRIVATE.iter().filter_map(|text| text.parse::<IpNet>().ok());
+    private.into_iter().any(|private| private.contains(net) || net.contains(&private))
+}

@@ -1,0 +1,149 @@
+//! `principals`.
+
+use super::compile::Surroundings;
+use super::load::Secrets;
+use super::network::NamedSource;
+use super::reader::{Node, Reader, suggestion};
+use super::{grants, quotas, secrets};
+use crate::policy::{Basic, From, Principal};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// All principals, in file order.
+pub(super) fn principals(reader: &mut Reader, node: &Node<'_>, around: &Surroundings<'_>) -> Vec<Principal> {
+    let mut principals = Vec::<Principal>::new();
+    for (name, node) in reader.map(node).map(|m| m.rest()).unwrap_or_default() {
+        reader.name(&node.path, &name);
+        if name == "none" {
+            reader.problem(&node.path, "\"none\" stands for no principal in logs and metrics; choose another name");
+        }
+        let Some(principal) = principal(reader, &name, &node, around) else { continue };
+        let username = principal.basic.as_ref().map(|basic| &basic.username);
+        let twin = principals.iter().find(|p| username.is_some() && p.basic.as_ref().map(|b| &b.username) == username);
+        if let (Some(twin), Some(username)) = (twin, username) {
+            let message = format!("the user name {username:?} is taken by {}", twin.name);
+            reader.problem(&format!("{}.basic.username", node.path), message);
+        }
+        principals.push(principal);
+    }
+    principals
+}
+
+fn principal(reader: &mut Reader, name: &str, node: &Node<'_>, around: &Surroundings<'_>) -> Option<Principal> {
+    let mut map = reader.map(node)?;
+    let (basic, anonymous, from) = (map.take("basic"), map.take("anonymous"), map.take("from"));
+    let (granted, quota, payload) = (map.take("grants"), map.take("quotas"), map.take("payload"));
+    map.finish(reader);
+    let has_password = basic.is_some();
+    let basic = basic.and_then(|node| self::basic(reader, &node, around));
+    let anonymous = anonymous.and_then(|node| reader.boolean(&node)).unwrap_or(false);
+    if !has_password && !anonymous {
+        reader.problem(&node.path, "a principal needs basic: { username, password_hash_file } or anonymous: true");
+    }
+    if has_password && anonymous {
+        reader.problem(&node.path, "basic and anonymous: true exclude each other; make two principals");
+    }
+    let Some(granted) = granted else {
+        reader.problem(&node.path, "grants is missing; without one the principal may do nothing");
+        return None;
+    };
+    let grants = grants::grants(reader, &granted, name);
+    let from = from_sources(reader, node, from, anonymous, around.sources)?;
+    let own = quota.map(|node| quotas::quotas(reader, &node, &format!("{name}.")));
+    let quotas = quotas::effective(own, around.default_quotas);
+    let payload = match payload {
+        Some(node) => quotas::payload(reader, &node, around.default_payload),
+        None => around.default_payload,
+    };
+    Some(Principal { name: Arc::from(name), basic, anonymous, from, grants, quotas, payload })
+}
+
+fn basic(reader: &mut Reader, node: &Node<'_>, around: &Surroundings<'_>) -> Option<Basic> {
+    let mut map = reader.map(node)?;
+    let (username, file) = (map.take("username"), map.take("password_hash_file"));
+    let file_path = format!("{}.password_hash_file", node.path);
+    for key in ["password", "password_hash"] {
+        if let Some(found) = map.take(key) {
+            let message = "a policy holds no passwords or hashes: run pushguard hash, write the line to a file, and \
+                           name it as password_hash_file";
+            reader.problem(&found.path, message);
+        }
+    }
+    map.finish(reader);
+    if username.is_none() {
+        reader.problem(&node.path, "username is missing");
+    }
+    if file.is_none() {
+        reader.problem(&node.path, "password_hash_file is missing; make the file with pushguard hash");
+    }
+    let username = username.and_then(|node| {
+        let username = reader.text(&node)?;
+        if username.is_empty() || username.contains(':') || username.chars().any(char::is_control) {
+            reader.problem(&node.path, "a user name is not empty and has no colon and no control characters");
+        }
+        Some(username)
+    });
+    let mut hashes = file.map(|node| secrets::hashes(reader, &node, around.folder, around.secrets)).unwrap_or_default();
+    /// Each costs every login a hash.
+    const MOST_HASHES: usize = 4;
+    if hashes.len() > MOST_HASHES {
+        reader.problem(&file_path, format!("at most {MOST_HASHES} hashes; every login would compute all of them"));
+        hashes.truncate(MOST_HASHES);
+    }
+    let secrets_are_there = !hashes.is_empty() || around.secrets == Secrets::Optional;
+    secrets_are_there.then_some(())?;
+    Some(Basic { username: username?, hashes: hashes.into() })
+}
+
+fn from_sources(
+    reader: &mut Reader,
+    principal: &Node<'_>,
+    node: Option<Node<'_>>,
+    anonymous: bool,
+    sources: &BTreeMap<String, NamedSource>,
+) -> Option<From> {
+    const HELP: &str = "write from: { require: [SOURCE] }, or from: anywhere";
+    let Some(node) = node else {
+        reader.problem(&principal.path, format!("from is missing; {HELP}"));
+        return None;
+    };
+    if let serde_yaml::Value::String(text) = node.value {
+        if text == "anywhere" {
+            return Some(From::Anywhere);
+        }
+        reader.problem(&node.path, format!("unknown word {text:?}; {HELP}"));
+        return None;
+    }
+    let mut map = reader.map(&node)?;
+    let (require, prefer) = (map.take("require"), map.take("prefer"));
+    map.finish(reader);
+    if let Some(prefer) = prefer {
+        reader.problem(&prefer.path, "prefer is for principals that prove themselves by a token; write require");
+        return None;
+    }
+    let Some(require) = require else {
+        reader.problem(&node.path, HELP);
+        return None;
+    };
+    let mut required = Vec::new();
+    for (path, name) in reader.texts(&require)? {
+        match sources.get(&name) {
+            None => {
+                let names: Vec<&str> = sources.keys().map(String::as_str).collect();
+                reader.problem(&path, format!("unknown source {name:?}{}", suggestion(&name, &names)));
+            }
+            Some(found) => {
+                if anonymous && found.private && found.source.listeners.is_none() {
+                    let message = format!(
+                        "{} holds private addresses, and behind an ingress every client seems to have one: name the \
+                         listeners that the source holds for, so that an anonymous principal is only met there",
+                        found.path
+                    );
+                    reader.problem(&path, message);
+                }
+                required.push(found.source.clone());
+            }
+        }
+    }
+    Some(From::Require(required))
+}

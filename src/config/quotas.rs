@@ -1,0 +1,109 @@
+//! `quotas` and `payload`, and which of them apply to whom.
+
+use super::reader::{Node, Reader};
+use super::units;
+use crate::limit::Rate;
+use crate::policy::{Limits, Operation, OperationSet, PayloadLimits, Per, QuotaRule, default_quotas};
+use std::time::Duration;
+
+/// The longest period of a quota.
+const LONGEST_PERIOD: Duration = Duration::from_secs(366 * 86_400);
+
+/// A list of quotas; `owner` is the place that names them.
+pub(super) fn quotas(reader: &mut Reader, node: &Node<'_>, owner: &str) -> Vec<QuotaRule> {
+    let items = reader.list(node).unwrap_or_default();
+    let quota = |(index, item): (usize, &Node<'_>)| quota(reader, item, format!("{owner}quotas[{index}]"));
+    items.iter().enumerate().filter_map(quota).collect()
+}
+
+fn quota(reader: &mut Reader, node: &Node<'_>, name: String) -> Option<QuotaRule> {
+    let mut map = reader.map(node)?;
+    let (per, burst, period) = (map.take("per"), map.take("burst"), map.take("period"));
+    let operations = map.take("operations");
+    map.finish(reader);
+    for (key, found) in [("per", per.is_some()), ("burst", burst.is_some()), ("period", period.is_some())] {
+        if !found {
+            let missing = format!("{key} is missing; a quota is {{ per: job, burst: 10, period: 1m }}");
+            reader.problem(&node.path, missing);
+        }
+    }
+    let per = per.and_then(|node| self::per(reader, &node));
+    let burst = burst.and_then(|node| self::burst(reader, &node));
+    let period = period.and_then(|node| self::period(reader, &node));
+    let operations = match operations {
+        Some(node) => self::operations(reader, &node)?,
+        None => OperationSet::writes(),
+    };
+    let (per, burst, period) = (per?, burst?, period?);
+    if matches!(per, Per::Job | Per::Group) && operations.iter().any(|o| !o.writes()) {
+        reader.problem(&node.path, "only push, replace and delete have a job; count others per: principal or source");
+    }
+    let rate = Rate::new(burst, period)?;
+    Some(QuotaRule { name: name.into(), per, rate, operations })
+}
+
+fn per(reader: &mut Reader, node: &Node<'_>) -> Option<Per> {
+    let known = [Per::Job, Per::Group, Per::Principal, Per::Source].map(|per| (per.name(), per));
+    let text = reader.text(node)?;
+    reader.one_of(&node.path, "quota key", &text, &known)
+}
+
+fn burst(reader: &mut Reader, node: &Node<'_>) -> Option<u32> {
+    let number = reader.number(node)?;
+    let burst = u32::try_from(number).ok().filter(|burst| (1..=1_000_000).contains(burst));
+    if burst.is_none() {
+        reader.problem(&node.path, format!("burst is 1 to 1000000, found {number}"));
+    }
+    burst
+}
+
+fn period(reader: &mut Reader, node: &Node<'_>) -> Option<Duration> {
+    let text = reader.text(node)?;
+    let period = units::duration(&text).filter(|p| (Duration::from_secs(1)..=LONGEST_PERIOD).contains(p));
+    if period.is_none() {
+        reader.problem(&node.path, format!("{text:?} is not a period of 1s to 366d, such as 1m, 1h30m or 1d"));
+    }
+    period
+}
+
+/// A list of operations.
+pub(super) fn operations(reader: &mut Reader, node: &Node<'_>) -> Option<OperationSet> {
+    let known: Vec<(&str, Operation)> = Operation::ALL.iter().map(|o| (o.name(), *o)).collect();
+    let texts = reader.texts(node)?;
+    let set: OperationSet =
+        texts.iter().filter_map(|(path, text)| reader.one_of(path, "operation", text, &known)).collect();
+    (!set.is_empty()).then_some(set)
+}
+
+/// Limits on the body.
+pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: PayloadLimits) -> PayloadLimits {
+    let Some(mut map) = reader.map(node) else { return defaults };
+    let max_bytes = map.take("max_bytes");
+    map.finish(reader);
+    let max_bytes = max_bytes.and_then(|node| bytes(reader, &node)).unwrap_or(defaults.max_bytes);
+    PayloadLimits { max_bytes }
+}
+
+fn bytes(reader: &mut Reader, node: &Node<'_>) -> Option<u64> {
+    let most = Limits::default().body_bytes;
+    let size = match node.value.as_u64() {
+        Some(bytes) => Some(bytes),
+        None => units::size(&reader.text(node)?),
+    };
+    let fitting = size.filter(|bytes| (1..=most).contains(bytes));
+    if fitting.is_none() {
+        reader.problem(&node.path, format!("expected 1 to {most} bytes, such as 256KiB or 1MiB"));
+    }
+    fitting
+}
+
+/// The quotas of a principal: its own, or else the file's defaults; operations that none of them counts have the
+/// built-in ones.
+pub(super) fn effective(own: Option<Vec<QuotaRule>>, defaults: Option<&Vec<QuotaRule>>) -> Vec<QuotaRule> {
+    let mut rules = own.or_else(|| defaults.cloned()).unwrap_or_default();
+    let counted = |class: OperationSet, rules: &[QuotaRule]| rules.iter().any(|rule| rule.operations.meets(class));
+    let missing: Vec<QuotaRule> =
+        default_quotas().into_iter().filter(|rule| !counted(rule.operations, &rules)).collect();
+    rules.extend(missing);
+    rules
+}

@@ -1,0 +1,250 @@
+//! THE ORDER: source, target, origin, credential, grant, declared body, quota, body.
+//!
+//! Cheap before dear, public before secret, identity before quota, quota before parsing.
+
+use super::step::ChargeEntry;
+use super::{Admission, Charge, Claim, Decision, Denial, Facts, Identity, LoginFailure, Permit, Reason, Step, Verdict};
+use super::{Work, text};
+use crate::policy::{Admits, Grant, Operation, Principal, QuotaRule, World, is_private};
+use crate::request::{Credential, Encoding, GroupingKey, Head, Length, Method, Origin, Read, Target};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Judges a request as far as the facts go, and says what to find out next.
+///
+/// Total, synchronous and pure: it knows no clock, socket, log or metric.
+pub fn decide(world: &World, head: &Head, facts: &Facts) -> Step {
+    let mut identity = Identity::default();
+    let verdict = match judge(world, head, facts, &mut identity) {
+        Ok(Next::Permit(permit)) => Verdict::Allow(permit),
+        Ok(Next::Step(step)) => return step,
+        Err(denial) => Verdict::Deny(*denial),
+    };
+    Step::Done(Decision { verdict, identity, generation: world.generation })
+}
+
+enum Next {
+    Step(Step),
+    Permit(Permit),
+}
+
+type Checked<T> = Result<T, Box<Denial>>;
+
+fn judge(world: &World, head: &Head, facts: &Facts, identity: &mut Identity) -> Checked<Next> {
+    let source = head.source.clone().map_err(|e| Denial::new(Reason::SourceUnknown).detail(e.to_string()))?;
+    let candidates = candidates(world, head, source)?;
+    let request = request(head)?;
+    identity.operation = Some(request.operation);
+    origin(head, &request)?;
+    let principal = match credential(world, &candidates, head, &request, facts)? {
+        Known::Principal(principal) => principal,
+        Known::Claim(claim) => return Ok(Next::Step(Step::Verify(claim))),
+    };
+    identity.principal = Some(principal.name.clone());
+    identity.rule = Some(grant(principal, &request)?.name.clone());
+    declared_body(principal, head, &request)?;
+    if let Some(charge) = quota(world, principal, &request, source, facts, identity)? {
+        return Ok(Next::Step(Step::Charge(charge)));
+    }
+    body(principal, request, facts, identity)
+}
+
+/// The principals that may be used from where the request comes.
+fn candidates<'w>(world: &'w World, head: &Head, source: IpAddr) -> Checked<Vec<(usize, &'w Principal)>> {
+    let mut set_missing = false;
+    let mut candidates = Vec::new();
+    for (index, principal) in world.policy.principals.iter().enumerate() {
+        match principal.from.admits(source, &head.listener, &world.sets) {
+            Admits::Yes => candidates.push((index, principal)),
+            Admits::SetMissing => set_missing = true,
+            Admits::No => {}
+        }
+    }
+    if !candidates.is_empty() {
+        return Ok(candidates);
+    }
+    let reason = if set_missing { Reason::RangesUnavailable } else { Reason::SourceNotAllowed };
+    let detail = format!("no principal may be used from {source} over the listener {:?}", head.listener);
+    Err(Denial::new(reason).hint(text::source(source, is_private(source))).detail(detail).into())
+}
+
+/// What the request asks for, before anything is known of who asks.
+struct Request<'h> {
+    operation: Operation,
+    key: Option<&'h GroupingKey>,
+    page: Option<&'h Read>,
+}
+
+fn request(head: &Head) -> Checked<Request<'_>> {
+    let target = head.target.as_ref().map_err(|e| text::target(e))?;
+    match target {
+        Target::Group(key) => {
+            let operation = match head.method {
+                Method::Post => Operation::Push,
+                Method::Put if matches!(head.length, Length::Absent | Length::Exact(0)) => Operation::Delete,
+                Method::Put => Operation::Replace,
+                Method::Delete => Operation::Delete,
+                _ => return Err(Denial::new(Reason::MethodNotAllowed).allow("PUT, POST, DELETE").into()),
+            };
+            Ok(Request { operation, key: Some(key), page: None })
+        }
+        Target::Read(page) => {
+            if head.method != Method::Get {
+                return Err(Denial::new(Reason::MethodNotAllowed).allow("GET").into());
+            }
+            let operation = match page {
+                Read::Metrics => Operation::Scrape,
+                Read::ApiMetrics | Read::ApiStatus => Operation::Inspect,
+                Read::Home | Read::Status | Read::Static(_) => Operation::Ui,
+                Read::Healthy | Read::Ready => Operation::Probe,
+            };
+            Ok(Request { operation, key: None, page: Some(page) })
+        }
+    }
+}
+
+/// A browser that remembers a password must not be ridden by another site.
+fn origin(head: &Head, request: &Request<'_>) -> Checked<()> {
+    match &head.origin {
+        Origin::Foreign(shown) if request.operation.writes() => {
+            Err(Denial::new(Reason::OriginNotAllowed).detail(shown.clone()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+enum Known<'w> {
+    Principal(&'w Principal),
+    Claim(Claim),
+}
+
+fn credential<'w>(
+    world: &World,
+    candidates: &[(usize, &'w Principal)],
+    head: &Head,
+    request: &Request<'_>,
+    facts: &Facts,
+) -> Checked<Known<'w>> {
+    let rejected = |detail: &str| Denial::new(Reason::CredentialRejected).detail(detail);
+    let presented = head.credential.as_ref().map_err(|e| rejected(&e.to_string()))?;
+    let (username, password) = match presented {
+        None => return anonymous(candidates, request).map(Known::Principal),
+        Some(Credential::Bearer(_)) => return Err(rejected("no principal here takes a token").into()),
+        Some(Credential::Basic { username, password }) => (username, password),
+    };
+    let mut with_password = candidates.iter().filter_map(|(i, p)| p.basic.as_ref().map(|basic| (*i, *p, basic)));
+    if with_password.clone().next().is_none() {
+        return Err(rejected("no principal may use a password from this source").into());
+    }
+    let found = with_password.find(|(_, _, basic)| basic.username == *username);
+    match (&facts.login, found) {
+        (None, _) => Ok(Known::Claim(Claim {
+            principal: found.map(|(index, ..)| index),
+            username: username.clone(),
+            password: password.clone(),
+            hashes: found.map_or(&world.policy.decoy, |(_, _, basic)| &basic.hashes).clone(),
+        })),
+        (Some(Ok(())), Some((_, principal, _))) => Ok(Known::Principal(principal)),
+        (Some(Err(LoginFailure::Throttled { rule, wait })), _) => {
+            Err(Denial::new(Reason::LoginThrottled).exhausted(rule.clone(), *wait).into())
+        }
+        (Some(Err(LoginFailure::Busy)), _) => {
+            Err(Denial::new(Reason::VerifierBusy).retry_after(Duration::from_secs(1)).into())
+        }
+        (Some(_), None) => Err(rejected("unknown user name").into()),
+        (Some(Err(LoginFailure::Rejected)), Some(_)) => Err(rejected("wrong password").into()),
+    }
+}
+
+/// Without a credential: the first anonymous candidate that is granted the request.
+fn anonymous<'w>(candidates: &[(usize, &'w Principal)], request: &Request<'_>) -> Checked<&'w Principal> {
+    let mut anonymous = candidates.iter().map(|(_, p)| *p).filter(|p| p.anonymous);
+    if let Some(principal) = anonymous.clone().find(|p| p.grant_for(request.operation, request.key).is_ok()) {
+        return Ok(principal);
+    }
+    match anonymous.next() {
+        Some(principal) if candidates.iter().all(|(_, p)| p.basic.is_none()) => Ok(principal),
+        _ => Err(Denial::new(Reason::CredentialMissing).hint(text::CREDENTIAL_MISSING).into()),
+    }
+}
+
+fn grant<'w>(principal: &'w Principal, request: &Request<'_>) -> Checked<&'w Grant> {
+    principal
+        .grant_for(request.operation, request.key)
+        .map_err(|(miss, grant)| text::miss(&miss, grant, principal, request.operation, request.key).into())
+}
+
+/// What the head declares of a body, before a quota is spent on it.
+fn declared_body(principal: &Principal, head: &Head, request: &Request<'_>) -> Checked<()> {
+    if !matches!(request.operation, Operation::Push | Operation::Replace) {
+        return match head.length {
+            Length::Absent | Length::Exact(0) => Ok(()),
+            _ => Err(Denial::new(Reason::RequestMalformed).hint("this request takes no body").into()),
+        };
+    }
+    if let Encoding::Other(name) = &head.encoding {
+        let detail = format!("Content-Encoding {name:?}");
+        return Err(Denial::new(Reason::EncodingUnsupported).hint(text::ENCODING).detail(detail).into());
+    }
+    match head.length {
+        Length::Absent => Err(Denial::new(Reason::LengthRequired).hint(text::LENGTH_REQUIRED).into()),
+        Length::Exact(bytes) if bytes > principal.payload.max_bytes => {
+            let hint = format!("it has {bytes} bytes, at most {} are taken", principal.payload.max_bytes);
+            Err(Denial::new(Reason::PayloadTooLarge).hint(hint).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The quotas to charge, unless they were charged already.
+fn quota(
+    world: &World,
+    principal: &Principal,
+    request: &Request<'_>,
+    source: IpAddr,
+    facts: &Facts,
+    identity: &mut Identity,
+) -> Checked<Option<Charge>> {
+    let entry = |rule: &QuotaRule, owner| ChargeEntry::new(rule, owner, rule.per.value(request.key, source));
+    let applies = |rule: &&QuotaRule| rule.operations.contains(request.operation);
+    let own = principal.quotas.iter().filter(applies).map(|rule| entry(rule, Some(&principal.name)));
+    let shared = world.policy.shared_quotas.iter().filter(applies).map(|rule| entry(rule, None));
+    let entries: Vec<ChargeEntry> = own.chain(shared).collect();
+    match facts.charged {
+        None if entries.is_empty() => Ok(None),
+        None => Ok(Some(Charge { entries })),
+        Some(Ok(())) => Ok(None),
+        Some(Err((index, wait))) => {
+            let Some(entry) = entries.get(index) else { return Ok(Some(Charge { entries })) };
+            identity.rule = Some(entry.rule.clone());
+            Err(text::quota(entry, wait).into())
+        }
+    }
+}
+
+/// The permit, after the body where there is one. A replacement that holds no sample is a delete.
+fn body(principal: &Principal, request: Request<'_>, facts: &Facts, identity: &mut Identity) -> Checked<Next> {
+    let operation = request.operation;
+    let permit = |operation, work| Ok(Next::Permit(Permit { operation, work }));
+    let Some(key) = request.key else {
+        let page = request.page.cloned().unwrap_or(Read::Metrics);
+        return permit(operation, Work::Read(page));
+    };
+    if operation == Operation::Delete {
+        return permit(operation, Work::Delete(key.clone()));
+    }
+    let Some(inspected) = &facts.body else {
+        return Ok(Next::Step(Step::Inspect(Admission { max_bytes: principal.payload.max_bytes })));
+    };
+    let summary = inspected.clone()?;
+    if operation == Operation::Push {
+        return permit(operation, Work::Push(key.clone()));
+    }
+    if summary.has_sample {
+        return permit(operation, Work::Replace(key.clone()));
+    }
+    let emptied = Request { operation: Operation::Delete, ..request };
+    identity.operation = Some(emptied.operation);
+    identity.rule = Some(grant(principal, &emptied)?.name.clone());
+    permit(Operation::Delete, Work::Empty(key.clone()))
+}

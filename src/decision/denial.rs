@@ -1,0 +1,86 @@
+//! A refusal with its two texts: one for the client, one for the operator.
+
+use super::Reason;
+use std::time::Duration;
+
+/// A refused request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The stable reason.
+    pub reason: Reason,
+    /// What to do, for the client. It follows the reason's title and names nothing of the policy that the client
+    /// does not see anyway.
+    pub hint: String,
+    /// What exactly was wrong, for the operator's log only.
+    pub detail: String,
+    /// When to come back, where time alone helps.
+    pub retry: Option<Exhaustion>,
+    /// The methods that this path takes, for `Allow`.
+    pub allow: Option<&'static str>,
+}
+
+/// A limit that time refills.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exhaustion {
+    /// The rule, for `RateLimit` headers; none where the wait is only a suggestion.
+    pub rule: Option<ExhaustedRule>,
+    /// How long until one more request passes.
+    pub wait: Duration,
+}
+
+/// What `RateLimit-Policy` tells about an exhausted rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExhaustedRule {
+    /// The rule's name in the policy.
+    pub name: String,
+    /// How many at once.
+    pub burst: u32,
+    /// In which time a full burst comes back.
+    pub period: Duration,
+}
+
+impl Denial {
+    /// A refusal that says nothing beyond its reason.
+    pub fn new(reason: Reason) -> Self {
+        Self { reason, hint: String::new(), detail: String::new(), retry: None, allow: None }
+    }
+
+    /// Adds what the client should do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Adds what the operator should know.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// Adds a suggested wait that no rule stands behind.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry = Some(Exhaustion { rule: None, wait });
+        self
+    }
+
+    /// Adds the rule that is exhausted and when it grants again.
+    pub fn exhausted(mut self, rule: ExhaustedRule, wait: Duration) -> Self {
+        self.retry = Some(Exhaustion { rule: Some(rule), wait });
+        self
+    }
+
+    /// Adds the methods that the path takes.
+    pub fn allow(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
+        self
+    }
+
+    /// The one line that the client reads.
+    pub fn public_text(&self) -> String {
+        if self.hint.is_empty() {
+            self.reason.title().to_owned()
+        } else {
+            format!("{}: {}", self.reason.title(), self.hint)
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a refusal says to the one who reads it in a CI log, and to the operator.
+
+use super::step::ChargeEntry;
+use super::{Denial, Reason};
+use crate::policy::{Grant, LabelFault, Miss, Operation, Principal};
+use crate::request::{GroupingKey, PathFault, TargetError};
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub(super) const CREDENTIAL_MISSING: &str = "send a user name and password, for example with curl -u USER:PASSWORD";
+pub(super) const ENCODING: &str = "send the metrics as plain text, without Content-Encoding";
+pub(super) const LENGTH_REQUIRED: &str =
+    "send the metrics with Content-Length or chunked, for example with curl --data-binary @FILE";
+
+/// The shell line that sends any value whole.
+fn encode(name: &str) -> String {
+    format!("{name}@base64/$(printf %s \"$VALUE\" | base64 -w0 | tr '+/' '-_' | tr -d =)")
+}
+
+/// What to do about a value that the shell or the path may have cut.
+fn cut(name: &str) -> String {
+    format!(
+        "a value with \"/\" or a space must be sent as NAME@base64/..., and the shell may have cut yours; \
+         with the value in the variable VALUE write {}",
+        encode(name)
+    )
+}
+
+/// A name from a path, short enough for one line.
+fn shown(name: &str) -> String {
+    let short: String = name.chars().take(64).collect();
+    format!("{short:?}")
+}
+
+pub(super) fn source(source: IpAddr, private: bool) -> String {
+    let mut text = format!("{source}");
+    if private {
+        text.push_str(
+            ", a private address: behind an ingress or load balancer the client is hidden unless the policy names it \
+             under listeners.NAME.trusted_proxies (README: Behind an ingress)",
+        );
+    }
+    text
+}
+
+pub(super) fn target(error: &TargetError) -> Denial {
+    let denial = match error {
+        TargetError::Unknown => {
+            return Denial::new(Reason::TargetUnknown)
+                .hint("metrics are pushed to /metrics/job/JOB and optional /LABEL/VALUE pairs");
+        }
+        TargetError::Query => Denial::new(Reason::TargetAmbiguous).hint("a push path takes no query (?...)"),
+        TargetError::Path(fault) => Denial::new(Reason::TargetAmbiguous).hint(path(fault)),
+    };
+    denial.detail(error.to_string())
+}
+
+fn path(fault: &PathFault) -> String {
+    match fault {
+        PathFault::JobEmpty => "the job is empty; is a variable empty? Write /metrics/job/JOB".to_owned(),
+        PathFault::OddParts(name) => format!(
+            "the label {} has no value, so the parts behind the job are not NAME/VALUE pairs; {}",
+            shown(name),
+            cut("NAME")
+        ),
+        PathFault::EmptyValue(name) => format!(
+            "the value of the label {} is empty; is a variable empty? An empty value is written {name}@base64/=",
+            shown(name)
+        ),
+        PathFault::EmptyInstance => {
+            "the label \"instance\" is empty; is a variable empty? Give it a value or leave it out".to_owned()
+        }
+        PathFault::EmptyPart => "the path has an empty part (two slashes); is a variable empty?".to_owned(),
+        PathFault::EscapedSlash | PathFault::DotPart(_) => format!("{fault}; {}", cut("NAME")),
+        PathFault::BadEscape => "a % that is not an escape; write %25 for a percent sign".to_owned(),
+        PathFault::BadBase64(name) => format!("{fault}; write {}", encode(name)),
+        PathFault::BadName(name) => format!(
+            "{} is not a label name (letters, digits and _, not starting with a digit); {}",
+            shown(name),
+            cut("NAME")
+        ),
+        PathFault::NotUtf8(_) | PathFault::Control(_) | PathFault::ReservedName(_) | PathFault::Repeated(_) => {
+            fault.to_string()
+        }
+    }
+}
+
+pub(super) fn miss(
+    miss: &Miss,
+    grant: Option<&Grant>,
+    principal: &Principal,
+    operation: Operation,
+    key: Option<&GroupingKey>,
+) -> Denial {
+    let furthest = grant.map_or("no grant", |g| &g.name);
+    let job = key.map_or("", GroupingKey::job);
+    match miss {
+        Miss::Operation => {
+            let hint = match operation {
+                Operation::Delete => "delete (a PUT without a sample is a delete too)".to_owned(),
+                other => other.to_string(),
+            };
+            Denial::new(Reason::OperationNotGranted)
+                .hint(hint)
+                .detail(format!("{} has no grant for {operation}", principal.name))
+        }
+        Miss::Job => Denial::new(Reason::JobNotGranted)
+            .hint(shown(job))
+            .detail(format!("the job {job:?} matches no pattern; furthest: {furthest}")),
+        Miss::Label(fault) => {
+            Denial::new(Reason::LabelNotGranted).hint(label(fault)).detail(format!("{fault:?}; furthest: {furthest}"))
+        }
+    }
+}
+
+fn label(fault: &LabelFault) -> String {
+    match fault {
+        LabelFault::Missing(name) => format!("the label {} is needed in the path", shown(name)),
+        LabelFault::Unexpected(name) => {
+            format!("the label {} may not be in the path; {}", shown(name), cut("NAME"))
+        }
+        LabelFault::Value(name) => format!("the value of the label {} may not be written", shown(name)),
+    }
+}
+
+pub(super) fn quota(entry: &ChargeEntry, wait: Duration) -> Denial {
+    let hint = format!(
+        "{} at once, one more every {}; retry in {} s",
+        entry.rate.burst(),
+        seconds(entry.rate.period() / entry.rate.burst()),
+        whole_seconds(wait)
+    );
+    let detail = format!("{} for {:?}", entry.rule, entry.value);
+    Denial::new(Reason::QuotaExhausted).hint(hint).detail(detail).exhausted(entry.exhausted_rule(), wait)
+}
+
+fn seconds(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    if millis.is_multiple_of(1000) { format!("{} s", millis / 1000) } else { format!("{millis} ms") }
+}
+
+/// Seconds rounded up, at least one: coming back earlier would be refused again.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    seconds.max(1)
+}

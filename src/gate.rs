@@ -1,0 +1,113 @@
+//! The driver of [`decide`](crate::decision::decide): it answers what needs no socket, until a body is wanted or the
+//! decision stands.
+
+use crate::auth::{Cache, Verifier};
+use crate::clock::Clock;
+use crate::decision::{
+    Admission, Charge, ChargeEntry, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, decide,
+};
+use crate::limit::{Entry, Ledger, Rate};
+use crate::policy::{Limits, World, source_value};
+use crate::request::Head;
+use std::sync::Arc;
+
+/// What outlives a request: spent quotas, verified passwords, the verifier.
+pub struct Gate {
+    clock: Arc<dyn Clock>,
+    quotas: Ledger,
+    logins: Ledger,
+    login_rate: Rate,
+    cache: Cache,
+    verifier: Verifier,
+    limits: Limits,
+}
+
+/// How far a request came without its body.
+#[derive(Debug)]
+pub enum Gated {
+    /// The body is wanted.
+    Inspect(Admission),
+    /// It is decided.
+    Done(Decision),
+}
+
+/// The name of the login budget in `RateLimit` headers.
+const LOGIN_RULE: &str = "login";
+
+impl Gate {
+    /// A gate whose verifier has an arena of `memory_kib`, the largest that any hash of the policy needs; `cache_key`
+    /// is random and never leaves the process.
+    pub fn new(clock: Arc<dyn Clock>, limits: Limits, memory_kib: u32, cache_key: [u8; 32]) -> Self {
+        Self {
+            clock,
+            quotas: Ledger::new(limits.quota_keys),
+            logins: Ledger::new(limits.quota_keys),
+            login_rate: limits.login_rate(),
+            cache: Cache::new(limits.login_cache_entries, limits.login_cache, cache_key),
+            verifier: Verifier::new(memory_kib, limits.login_queue),
+            limits,
+        }
+    }
+
+    /// Drives the decision as far as it goes with the facts at hand, adding those that it finds out.
+    pub async fn run(&self, world: &World, head: &Head, facts: &mut Facts) -> Gated {
+        loop {
+            match decide(world, head, facts) {
+                Step::Verify(claim) => facts.login = Some(self.verify(&claim, head).await),
+                Step::Charge(charge) => facts.charged = Some(self.charge(&charge)),
+                Step::Inspect(admission) => return Gated::Inspect(admission),
+                Step::Done(decision) => return Gated::Done(decision),
+            }
+        }
+    }
+
+    /// Passwords hashed since the start.
+    pub fn hashes(&self) -> u64 {
+        self.verifier.hashes()
+    }
+
+    async fn verify(&self, claim: &Claim, head: &Head) -> Result<(), LoginFailure> {
+        let user = claim.username.as_bytes();
+        let now = self.clock.tick();
+        if claim.principal.is_some() && claim.hashes.iter().any(|h| self.cache.contains(user, h, &claim.password, now))
+        {
+            return Ok(());
+        }
+        // Reserved before the hash: a thousand guesses at once must not cost a thousand hashes.
+        let source = source_value(*head.source.as_ref().unwrap_or(&head.peer));
+        let key: [&[u8]; 1] = [source.as_bytes()];
+        let budget = Entry { rule: LOGIN_RULE, key: &key, rate: self.login_rate };
+        if let Err(exhausted) = self.logins.charge(&[budget], now) {
+            let rate = self.login_rate;
+            let rule = ExhaustedRule { name: LOGIN_RULE.to_owned(), burst: rate.burst(), period: rate.period() };
+            return Err(LoginFailure::Throttled { rule, wait: exhausted.wait });
+        }
+        let verified = self.verifier.verify(claim.hashes.clone(), claim.password.clone(), self.limits.login_wait).await;
+        match verified {
+            Ok(Some(index)) if claim.principal.is_some() => {
+                self.logins.refund(&Entry { rule: LOGIN_RULE, key: &key, rate: self.login_rate });
+                if let Some(hash) = claim.hashes.get(index) {
+                    self.cache.insert(user, hash, &claim.password, self.clock.tick());
+                }
+                Ok(())
+            }
+            Ok(_) => Err(LoginFailure::Rejected),
+            Err(_) => {
+                self.logins.refund(&Entry { rule: LOGIN_RULE, key: &key, rate: self.login_rate });
+                Err(LoginFailure::Busy)
+            }
+        }
+    }
+
+    fn charge(&self, charge: &Charge) -> Result<(), (usize, std::time::Duration)> {
+        let keys: Vec<[&[u8]; 2]> = charge.entries.iter().map(key).collect();
+        let entries: Vec<Entry<'_>> =
+            charge.entries.iter().zip(&keys).map(|(e, key)| Entry { rule: &e.rule, key, rate: e.rate }).collect();
+        self.quotas.charge(&entries, self.clock.tick()).map_err(|e| (e.index, e.wait))
+    }
+}
+
+/// A rule of one principal never shares a bucket with another's; a shared rule has no principal.
+fn key(entry: &ChargeEntry) -> [&[u8]; 2] {
+    [entry.principal.as_deref().unwrap_or_default().as_bytes(), entry.value.as_bytes()]
+}

@@ -1,0 +1,37 @@
+//! `pushguard` stands in front of a Prometheus Pushgateway and lets through exactly the pushes that its policy grants.
+//!
+//! # The life of a request
+//!
+//! 1. [`proxy`] reads a strict head from the connection; what is not strict HTTP/1.x is answered and closed.
+//! 2. [`live`] hands out one [`policy::World`]: policy and address sets as they are now, used to the end of the request.
+//! 3. [`request::Head`] is the head as meaning: source address, grouping key, credential, declared body.
+//! 4. [`gate`] drives [`decision::decide`], which says what to find out next: verify a password ([`auth`]), charge
+//!    quotas ([`limit`]), look into the body ([`payload`]), until a decision stands.
+//! 5. A denial is answered with its reason. A permit becomes a new request to the gateway, written from the grouping key.
+//! 6. [`record`] writes the one log line and counts.
+//!
+//! # The other rooms
+//!
+//! [`config`] compiles the YAML policy, or tells all its problems. [`ranges`] keeps published address lists fresh.
+//! [`admin`] serves metrics and health. [`cli`] is the command line. [`clock`] and [`secret`] are what everybody
+//! needs: time as an argument, and values that cannot print themselves.
+
+pub mod admin;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod decision;
+pub mod gate;
+pub mod limit;
+pub mod live;
+pub mod logging;
+pub mod metrics;
+pub mod payload;
+pub mod policy;
+pub mod prefix_set;
+pub mod proxy;
+pub mod ranges;
+pub mod record;
+pub mod request;
+pub mod secret;

@@ -1,0 +1,96 @@
+//! The two spellings of a log line.
+
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// `key=value` pairs.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+/// One key of a line.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) value: Value,
+}
+
+/// A value: text, or a number or boolean that stands bare.
+pub(super) enum Value {
+    Text(String),
+    Bare(String),
+}
+
+impl Format {
+    pub(super) fn line(self, fields: &[Field]) -> String {
+        let mut line = String::with_capacity(256);
+        if self == Self::Json {
+            line.push('{');
+        }
+        for (index, field) in fields.iter().enumerate() {
+            if index > 0 {
+                line.push(if self == Self::Json { ',' } else { ' ' });
+            }
+            match self {
+                Self::Json => {
+                    quoted(&mut line, field.name);
+                    line.push(':');
+                }
+                Self::Logfmt => {
+                    line.push_str(field.name);
+                    line.push('=');
+                }
+            }
+            match &field.value {
+                Value::Bare(value) if self == Self::Logfmt || is_json_number(value) => line.push_str(value),
+                Value::Text(value) if self == Self::Logfmt && is_plain(value) => line.push_str(value),
+                Value::Text(value) | Value::Bare(value) => quoted(&mut line, value),
+            }
+        }
+        if self == Self::Json {
+            line.push('}');
+        }
+        line.push('\n');
+        line
+    }
+}
+
+/// Not a number, or infinite: JSON has no word for it.
+fn is_json_number(value: &str) -> bool {
+    !["NaN", "inf", "-inf"].contains(&value)
+}
+
+fn is_plain(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic() && !b"\"=\\".contains(&b))
+}
+
+/// A JSON string; characters that could move a terminal's cursor or turn its text around are escaped as well.
+fn quoted(line: &mut String, value: &str) {
+    line.push('"');
+    for c in value.chars() {
+        match c {
+            '"' => line.push_str("\\\""),
+            '\\' => line.push_str("\\\\"),
+            '\n' => line.push_str("\\n"),
+            c if is_unsafe(c) => {
+                let _ = write!(line, "\\u{:04x}", u32::from(c));
+            }
+            c => line.push(c),
+        }
+    }
+    line.push('"');
+}
+
+/// Controls, zero-width and direction characters, line separators.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(u32::from(c), 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0x061c | 0xfff9..=0xfffb)
+}
+
+/// RFC 3339 in UTC with milliseconds.
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}

@@ -1,0 +1,115 @@
+//! Every metric of the proxy: name, help, unit, labels. Label values come from the policy or from closed sets, never
+//! from a client.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// The `Content-Type` of what [`Metrics::render`] returns.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What a request came to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// `allow`, `deny` or `error`.
+    pub verdict: &'static str,
+    /// A code of the reasons table, or empty.
+    pub reason: &'static str,
+    /// An operation, or `none`.
+    pub operation: &'static str,
+    /// A principal of the policy, or `none`.
+    pub principal: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+}
+
+/// The metrics and their registry.
+pub struct Metrics {
+    registry: Registry,
+    /// Requests by outcome.
+    pub requests: Family<RequestLabels, Counter>,
+    /// From the first byte of the head to the last byte of the answer.
+    pub request_duration: Histogram,
+    /// From the first attempt to connect to the last byte of the gateway's answer.
+    pub upstream_duration: Histogram,
+    /// Open connections.
+    pub connections: Gauge,
+    /// Connections closed unserved because there were too many.
+    pub connections_refused: Counter,
+    cleartext_credentials: Family<ListenerLabels, Gauge>,
+}
+
+impl Metrics {
+    /// Registers every metric.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("pushguard");
+        let seconds = || Histogram::new(exponential_buckets(0.000_25, 2.0, 16));
+        let metrics = Self {
+            requests: Family::default(),
+            request_duration: seconds(),
+            upstream_duration: seconds(),
+            connections: Gauge::default(),
+            connections_refused: Counter::default(),
+            cleartext_credentials: Family::default(),
+            registry: Registry::default(),
+        };
+        registry.register("requests", "Requests by verdict, reason, operation and principal", metrics.requests.clone());
+        registry.register(
+            "request_duration_seconds",
+            "Time from the first byte of a request to the last byte of its answer",
+            metrics.request_duration.clone(),
+        );
+        registry.register(
+            "upstream_duration_seconds",
+            "Time that the gateway took, connecting included",
+            metrics.upstream_duration.clone(),
+        );
+        registry.register("connections", "Open connections", metrics.connections.clone());
+        registry.register(
+            "connections_refused",
+            "Connections closed unserved because too many were open",
+            metrics.connections_refused.clone(),
+        );
+        registry.register(
+            "listener_cleartext_credentials",
+            "1 for a listener that takes credentials without TLS on an address other than loopback",
+            metrics.cleartext_credentials.clone(),
+        );
+        let build = Family::<BuildLabels, Gauge>::default();
+        build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
+        registry.register("build_info", "The version of this program; always 1", build);
+        Self { registry, ..metrics }
+    }
+
+    /// Marks a listener that takes credentials in clear text from other machines.
+    pub fn set_cleartext_credentials(&self, listener: &str, exposed: bool) {
+        let labels = ListenerLabels { listener: listener.to_owned() };
+        self.cleartext_credentials.get_or_create(&labels).set(i64::from(exposed));
+    }
+
+    /// The metrics as OpenMetrics text.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

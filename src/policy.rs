@@ -1,0 +1,82 @@
+//! The compiled policy: who may do what, from where, how often and how much. Plain data and matching; the order of the
+//! checks is [`crate::decision::decide`]'s.
+
+mod grant;
+mod limits;
+mod network;
+mod operation;
+mod pattern;
+mod principal;
+mod quota;
+
+pub use grant::{Grant, LabelFault, LabelRule, Miss};
+pub use limits::{Limits, PayloadLimits, default_quotas};
+pub use network::{Admits, From, Listener, NamedSets, Source, is_private};
+pub use operation::{Operation, OperationSet};
+pub use pattern::{Pattern, PatternError};
+pub use principal::{Basic, Principal};
+pub use quota::{Per, QuotaRule, source_value};
+
+use crate::auth::PasswordHash;
+use crate::prefix_set::PrefixSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A policy, ready to judge.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Listeners by name; one that is not listed trusts no proxy.
+    pub listeners: BTreeMap<String, Listener>,
+    /// Principals in file order.
+    pub principals: Vec<Principal>,
+    /// Quotas that all principals share.
+    pub shared_quotas: Vec<QuotaRule>,
+    /// The keys of GitHub's address document that sources name.
+    pub github_keys: BTreeSet<String>,
+    /// Hashes that the password of an unknown user is hashed against, so that it costs what a wrong password costs.
+    pub decoy: Arc<[PasswordHash]>,
+    /// Names of listeners that the policy relies on, each with the path that names it first.
+    pub named_listeners: BTreeMap<String, String>,
+}
+
+impl Default for Policy {
+    /// A policy without a principal: it denies everything.
+    fn default() -> Self {
+        Self {
+            listeners: BTreeMap::new(),
+            principals: Vec::new(),
+            shared_quotas: Vec::new(),
+            github_keys: BTreeSet::new(),
+            decoy: Arc::from([]),
+            named_listeners: BTreeMap::new(),
+        }
+    }
+}
+
+impl Policy {
+    /// The memory that the largest of the stored hashes needs, KiB; 0 without passwords.
+    pub fn verifier_memory_kib(&self) -> u32 {
+        let stored = self.principals.iter().filter_map(|p| p.basic.as_ref()).flat_map(|basic| basic.hashes.iter());
+        stored.chain(self.decoy.iter()).map(PasswordHash::memory_kib).max().unwrap_or(0)
+    }
+
+    /// The proxies that a listener trusts to name their clients.
+    pub fn trusted_proxies(&self, listener: &str) -> &PrefixSet {
+        static NONE: std::sync::LazyLock<PrefixSet> = std::sync::LazyLock::new(PrefixSet::default);
+        self.listeners.get(listener).map_or(&NONE, |l| &l.trusted_proxies)
+    }
+}
+
+/// One immutable snapshot of all that a decision depends on. A request loads it once and uses it to its end.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// The fetched address sets by key.
+    pub sets: Arc<NamedSets>,
+    /// Counts the worlds of this process.
+    pub generation: u64,
+}
+
+#[cfg(test)]
+mod tests;

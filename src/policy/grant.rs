@@ -1,0 +1,85 @@
+//! Grants: which operations on which jobs and labels.
+
+use super::{Operation, OperationSet, Pattern};
+use crate::request::GroupingKey;
+use std::sync::Arc;
+
+/// One grant of a principal.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Where it stands in the policy, `PRINCIPAL.grants[N]`.
+    pub name: Arc<str>,
+    /// What it allows.
+    pub operations: OperationSet,
+    /// The jobs that it allows to write; empty where it allows no writing.
+    pub jobs: Vec<Pattern>,
+    /// The labels that it names.
+    pub labels: Vec<LabelRule>,
+    /// What the value of any further label must match; none: there may be no further label.
+    pub further: Option<Pattern>,
+}
+
+/// What a grant says of one grouping label.
+#[derive(Clone, Debug)]
+pub struct LabelRule {
+    /// The label's name.
+    pub name: String,
+    /// What its value must match.
+    pub value: Pattern,
+    /// Whether the label may be absent.
+    pub optional: bool,
+}
+
+/// Why a grant does not cover a request. Later variants got further.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Miss {
+    /// Not this operation.
+    Operation,
+    /// Not this job.
+    Job,
+    /// Not these labels.
+    Label(LabelFault),
+}
+
+/// What is wrong with the labels.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LabelFault {
+    /// A label that must be there is not.
+    Missing(String),
+    /// A label that the grant does not name.
+    Unexpected(String),
+    /// A label whose value does not match.
+    Value(String),
+}
+
+impl Grant {
+    /// Whether the grant covers the operation, and for writes the group.
+    ///
+    /// # Errors
+    /// The check that it fails.
+    pub fn covers(&self, operation: Operation, key: Option<&GroupingKey>) -> Result<(), Miss> {
+        if !self.operations.contains(operation) {
+            return Err(Miss::Operation);
+        }
+        let Some(key) = key else { return Ok(()) };
+        if !self.jobs.iter().any(|job| job.matches(key.job())) {
+            return Err(Miss::Job);
+        }
+        self.labels_fit(key).map_err(Miss::Label)
+    }
+
+    fn labels_fit(&self, key: &GroupingKey) -> Result<(), LabelFault> {
+        for (name, value) in key.labels() {
+            let named = self.labels.iter().find(|rule| rule.name == *name).map(|rule| &rule.value);
+            match named.or(self.further.as_ref()) {
+                None => return Err(LabelFault::Unexpected(name.clone())),
+                Some(pattern) if !pattern.matches(value) => return Err(LabelFault::Value(name.clone())),
+                Some(_) => {}
+            }
+        }
+        match self.labels.iter().find(|rule| !rule.optional && !key.labels().contains_key(&rule.name)) {
+            Some(rule) => Err(LabelFault::Missing(rule.name.clone())),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The documented default limits. The README's table is checked against this file.
+
+use super::{OperationSet, Per, QuotaRule};
+use crate::limit::Rate;
+use std::time::Duration;
+
+/// Limits on a pushed body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayloadLimits {
+    /// The most bytes of a body on the wire.
+    pub max_bytes: u64,
+}
+
+impl Default for PayloadLimits {
+    fn default() -> Self {
+        Self { max_bytes: 1024 * 1024 }
+    }
+}
+
+/// Limits of the process that no policy changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once over all listeners; further ones are closed.
+    pub connections: usize,
+    /// The time an idle connection is kept.
+    pub idle: Duration,
+    /// The time from the first byte of a head to its last.
+    pub head: Duration,
+    /// The time from the end of the head to the end of the body.
+    pub body: Duration,
+    /// Bytes of bodies held at once.
+    pub body_bytes: u64,
+    /// How long a request waits for room for its body.
+    pub body_wait: Duration,
+    /// The time to write an answer.
+    pub write: Duration,
+    /// The time to connect to the gateway.
+    pub connect: Duration,
+    /// The time from the request's last byte to the first byte of the gateway's answer.
+    pub first_byte: Duration,
+    /// The time for the whole exchange with the gateway.
+    pub upstream: Duration,
+    /// Pushes and deletes in flight to the gateway.
+    pub upstream_writes: usize,
+    /// Writes that wait for their turn at the gateway.
+    pub upstream_queue: usize,
+    /// Wrong passwords at once from one source.
+    pub login_burst: u32,
+    /// The time in which they all come back.
+    pub login_period: Duration,
+    /// Logins that wait for the password verifier.
+    pub login_queue: usize,
+    /// How long a login waits for it.
+    pub login_wait: Duration,
+    /// How long a verified password is remembered.
+    pub login_cache: Duration,
+    /// Verified passwords remembered.
+    pub login_cache_entries: usize,
+    /// Quota states kept; beyond, new keys of a rule share one.
+    pub quota_keys: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            idle: Duration::from_secs(60),
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            body_bytes: 24 * 1024 * 1024,
+            body_wait: Duration::from_secs(2),
+            write: Duration::from_secs(30),
+            connect: Duration::from_secs(1),
+            first_byte: Duration::from_secs(10),
+            upstream: Duration::from_secs(30),
+            upstream_writes: 8,
+            upstream_queue: 64,
+            login_burst: 10,
+            login_period: Duration::from_secs(60),
+            login_queue: 16,
+            login_wait: Duration::from_secs(2),
+            login_cache: Duration::from_secs(300),
+            login_cache_entries: 1024,
+            quota_keys: 65_536,
+        }
+    }
+}
+
+impl Limits {
+    /// The rate of wrong passwords that one source may send.
+    pub fn login_rate(&self) -> Rate {
+        Rate::new(self.login_burst, self.login_period).unwrap_or_else(|| unreachable!("the login limits make a rate"))
+    }
+}
+
+/// The quotas of a principal that has none of its own for some operations.
+pub fn default_quotas() -> [QuotaRule; 2] {
+    let minute = Duration::from_secs(60);
+    let rule = |name: &str, per, burst, operations| QuotaRule {
+        name: name.into(),
+        per,
+        rate: Rate::new(burst, minute).unwrap_or_else(|| unreachable!("constants make a rate")),
+        operations,
+    };
+    [
+        rule("default.writes", Per::Job, 60, OperationSet::writes()),
+        rule("default.reads", Per::Source, 300, OperationSet::reads()),
+    ]
+}

@@ -1,0 +1,52 @@
+//! Principals: who may be, from where, and what they are granted.
+
+use super::{From, Grant, Miss, Operation, PayloadLimits, QuotaRule};
+use crate::auth::PasswordHash;
+use crate::request::GroupingKey;
+use std::sync::Arc;
+
+/// Somebody that a request can turn out to come from.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// The name in the policy, the log and the metrics.
+    pub name: Arc<str>,
+    /// How a password proves it; none where it has no password.
+    pub basic: Option<Basic>,
+    /// Whether a request without a credential is it.
+    pub anonymous: bool,
+    /// From where it may be used.
+    pub from: From,
+    /// What it may do. Empty: nothing.
+    pub grants: Vec<Grant>,
+    /// Every quota that applies to it, its own and the defaults, the shared ones apart.
+    pub quotas: Vec<QuotaRule>,
+    /// Limits on what it pushes.
+    pub payload: PayloadLimits,
+}
+
+/// A user name and the stored hashes of its passwords.
+#[derive(Clone, Debug)]
+pub struct Basic {
+    /// The user name.
+    pub username: String,
+    /// Any of them verifies, so that a password can be rotated.
+    pub hashes: Arc<[PasswordHash]>,
+}
+
+impl Principal {
+    /// The grant that covers the request.
+    ///
+    /// # Errors
+    /// The furthest check that any grant reached, and the grant that reached it.
+    pub fn grant_for(&self, operation: Operation, key: Option<&GroupingKey>) -> Result<&Grant, (Miss, Option<&Grant>)> {
+        let mut furthest = (Miss::Operation, None);
+        for grant in &self.grants {
+            match grant.covers(operation, key) {
+                Ok(()) => return Ok(grant),
+                Err(miss) if furthest.1.is_none() || miss > furthest.0 => furthest = (miss, Some(grant)),
+                Err(_) => {}
+            }
+        }
+        Err(furthest)
+    }
+}

@@ -1,0 +1,19 @@
+//! The only part that knows pingora: it takes connections, hands heads to the gate, bodies to the inspection, permits
+//! to the gateway, and answers.
+//!
+//! A request as a straight line: `listener` reads a strict head from the connection; `exchange` runs the gate, reads the
+//! body that it admits, and answers; `upstream` is the gateway; `respond` writes what is ours to say.
+
+mod body;
+mod exchange;
+mod head;
+mod listener;
+mod respond;
+mod service;
+mod upstream;
+
+pub use exchange::Proxy;
+pub use listener::{Handler, Incoming, Listener, Refused};
+pub use respond::{Answer, Reply, reply};
+pub use service::{Service, bind};
+pub use upstream::{Upstream, UpstreamUrl, UpstreamUrlError};

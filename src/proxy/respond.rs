@@ -1,0 +1,113 @@
+//! Answers of our own: one line for a person, or RFC 9457 problem JSON for a program.
+
+use crate::decision::{Denial, Exhaustion, Reason, whole_seconds};
+use bytes::Bytes;
+use pingora_core::Result;
+use pingora_core::protocols::http::v1::server::HttpSession;
+use pingora_http::ResponseHeader;
+
+/// An answer that is held whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Header fields beyond Content-Length, Date and Connection.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// How an answer is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// The id of the request.
+    pub request_id: &'a str,
+    /// Whether the client asked for JSON.
+    pub json: bool,
+}
+
+impl Answer {
+    /// The answer that a denial makes.
+    pub fn denied(denial: &Denial, reply: Reply<'_>) -> Self {
+        let mut headers = vec![("Pushguard-Reason", denial.reason.code().to_owned())];
+        if denial.reason.status() == 401 {
+            headers.push(("WWW-Authenticate", "Basic realm=\"pushguard\", charset=\"UTF-8\"".to_owned()));
+        }
+        if let Some(methods) = denial.allow {
+            headers.push(("Allow", methods.to_owned()));
+        }
+        if let Some(retry) = &denial.retry {
+            limit_headers(retry, &mut headers);
+        }
+        let body = if reply.json {
+            headers.push(("Content-Type", "application/problem+json".to_owned()));
+            problem(denial, reply.request_id)
+        } else {
+            headers.push(("Content-Type", "text/plain; charset=utf-8".to_owned()));
+            format!("{}: {}\n", denial.reason.code(), denial.public_text())
+        };
+        headers.push(("Cache-Control", "no-store".to_owned()));
+        headers.push(("X-Content-Type-Options", "nosniff".to_owned()));
+        Self { status: denial.reason.status(), headers, body: body.into() }
+    }
+}
+
+/// `Retry-After`, and for a rule the fields of draft-ietf-httpapi-ratelimit-headers.
+fn limit_headers(retry: &Exhaustion, headers: &mut Vec<(&'static str, String)>) {
+    let wait = whole_seconds(retry.wait);
+    headers.push(("Retry-After", wait.to_string()));
+    if let Some(rule) = &retry.rule {
+        let name = structured_string(&rule.name);
+        headers.push(("RateLimit-Policy", format!("{name};q={};w={}", rule.burst, whole_seconds(rule.period))));
+        headers.push(("RateLimit", format!("{name};r=0;t={wait}")));
+    }
+}
+
+/// An RFC 9651 string; names of rules come from the policy and may hold anything.
+fn structured_string(name: &str) -> String {
+    let plain = name.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' });
+    format!("\"{}\"", plain.collect::<String>().replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn problem(denial: &Denial, request_id: &str) -> String {
+    let reason: Reason = denial.reason;
+    let problem = serde_json::json!({
+        "type": "about:blank",
+        "title": reason.title(),
+        "status": reason.status(),
+        "detail": denial.public_text(),
+        "reason": reason.code(),
+        "request_id": request_id,
+    });
+    format!("{problem}\n")
+}
+
+/// Writes a whole answer.
+///
+/// # Errors
+/// The client is gone or does not read.
+pub(super) async fn write(session: &mut HttpSession, answer: &Answer, request_id: &str) -> Result<()> {
+    send(session, answer, Some(request_id)).await
+}
+
+async fn send(session: &mut HttpSession, answer: &Answer, request_id: Option<&str>) -> Result<()> {
+    let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len() + 4))?;
+    for (name, value) in &answer.headers {
+        header.insert_header(*name, value.as_str())?;
+    }
+    if let Some(request_id) = request_id {
+        header.insert_header("Pushguard-Request-Id", request_id)?;
+    }
+    header.insert_header("Content-Length", answer.body.len().to_string())?;
+    session.write_response_header(Box::new(header)).await?;
+    session.write_body(&answer.body).await?;
+    session.finish_body().await?;
+    Ok(())
+}
+
+/// Writes an answer that no request id belongs to, and closes the connection where that fails.
+pub async fn reply(session: &mut HttpSession, answer: &Answer) {
+    if send(session, answer, None).await.is_err() {
+        session.set_server_keepalive(None);
+    }
+}

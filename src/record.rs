@@ -1,0 +1,112 @@
+//! What is told of a request when it is over: one log line and the counters. Nothing else writes either.
+
+use crate::decision::{Decision, Denial, Identity};
+use crate::metrics::{Metrics, RequestLabels};
+use crate::request::{GroupingKey, Head, Target};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A finished request.
+pub struct Record<'a> {
+    /// Its id, also in the answer.
+    pub request_id: &'a str,
+    /// The remote end of the connection.
+    pub peer: IpAddr,
+    /// The listener.
+    pub listener: &'a str,
+    /// The head, where it could be read.
+    pub head: Option<&'a Head>,
+    /// The decision, where it came to one.
+    pub decision: Option<&'a Decision>,
+    /// Why it was refused, by the decision or after it.
+    pub denial: Option<&'a Denial>,
+    /// What the gateway said that the client was not told.
+    pub detail: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// From the first byte of the head to the last of the answer.
+    pub duration: Duration,
+    /// The part of it that the gateway took.
+    pub upstream: Option<Duration>,
+    /// The world that judged.
+    pub generation: u64,
+}
+
+impl Record<'_> {
+    fn verdict(&self) -> &'static str {
+        match self.denial {
+            None => "allow",
+            Some(denial) if denial.reason.status() >= 500 => "error",
+            Some(_) => "deny",
+        }
+    }
+
+    fn key(&self) -> Option<&GroupingKey> {
+        match &self.head?.target {
+            Ok(Target::Group(key)) => Some(key),
+            _ => None,
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        self.decision.map(|d| d.identity.clone()).unwrap_or_default()
+    }
+
+    /// Writes the line and counts.
+    pub fn finish(&self, metrics: &Metrics) {
+        let identity = self.identity();
+        let operation = identity.operation.map_or("none", |o| o.name());
+        let reason = self.denial.map_or("", |d| d.reason.code());
+        self.count(metrics, operation, reason, identity.principal.as_ref());
+        let source = self.head.and_then(|h| h.source.as_ref().ok()).map(ToString::to_string).unwrap_or_default();
+        tracing::info!(
+            msg = "request",
+            request_id = self.request_id,
+            verdict = self.verdict(),
+            reason,
+            detail = self.denial.map(|d| d.detail.as_str()).filter(|d| !d.is_empty()).unwrap_or(self.detail),
+            would_deny = "",
+            status = self.status,
+            method = self.head.map_or("", |h| h.method.as_str()),
+            operation,
+            job = self.key().map_or("", GroupingKey::job),
+            labels = labels(self.key()),
+            principal = identity.principal.as_deref().unwrap_or("none"),
+            rule = identity.rule.as_deref().unwrap_or_default(),
+            source,
+            peer = %self.peer,
+            listener = self.listener,
+            bytes_in = self.bytes_in,
+            bytes_out = self.bytes_out,
+            duration_seconds = self.duration.as_secs_f64(),
+            upstream_seconds = self.upstream.map_or(0.0, |d| d.as_secs_f64()),
+            generation = self.generation,
+        );
+    }
+
+    fn count(&self, metrics: &Metrics, operation: &'static str, reason: &'static str, principal: Option<&Arc<str>>) {
+        let labels = RequestLabels {
+            verdict: self.verdict(),
+            reason,
+            operation,
+            principal: principal.map_or_else(|| "none".to_owned(), ToString::to_string),
+        };
+        metrics.requests.get_or_create(&labels).inc();
+        metrics.request_duration.observe(self.duration.as_secs_f64());
+        if let Some(upstream) = self.upstream {
+            metrics.upstream_duration.observe(upstream.as_secs_f64());
+        }
+    }
+}
+
+/// The grouping labels behind the job, as in the exposition format.
+fn labels(key: Option<&GroupingKey>) -> String {
+    let Some(key) = key else { return String::new() };
+    let labels: Vec<String> = key.labels().iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) }
+}

@@ -1,0 +1,18 @@
+//! A request as policy may know it: bytes are read once, strictly, into values with a meaning.
+
+mod credential;
+mod grouping_key;
+mod head;
+mod raw;
+mod source;
+mod target;
+
+pub use credential::{Credential, CredentialError};
+pub use grouping_key::{GroupingKey, PathFault, encode_segment};
+pub use head::{Encoding, Head, Length, Origin};
+pub use raw::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES, Method, RawHead, RawHeadError, Version};
+pub use source::{SourceError, client_address};
+pub use target::{Read, Target, TargetError};
+
+#[cfg(test)]
+mod tests;
