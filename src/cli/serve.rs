@@ -176,6 +176,13 @@ impl Serve {
             metrics: metrics.clone(),
             ids: Box::new(move || random::request_id(&system)),
         });
+        if self.state_dir.is_none() {
+            tracing::warn!(
+                msg = "no state folder",
+                detail =
+                    "without --state.dir nothing outlives a restart; address ranges are fetched anew at every start",
+            );
+        }
         let mut signals = Signals::new().map_err(|e| format!("cannot wait for signals: {e}"))?;
         let (stop, stopping) = watch::channel(false);
         let ready = Arc::new(AtomicBool::new(false));
@@ -223,12 +230,6 @@ impl Serve {
     fn refresher(&self, keys: std::collections::BTreeSet<String>, clock: Arc<dyn Clock>) -> Result<Refresher, String> {
         // One crypto library for everything that speaks TLS; a second call finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        if self.state_dir.is_none() {
-            tracing::warn!(
-                msg = "no state folder",
-                detail = "without --state.dir the address ranges are fetched anew at every start",
-            );
-        }
         let url = refresh::check_url(&self.ranges_url).map_err(|e| format!("--ranges.github-url: {e}"))?;
         let user_agent = format!("pushguard/{}", env!("CARGO_PKG_VERSION"));
         let store = Store::new(self.state_dir.clone());

@@ -40,7 +40,7 @@ pub(super) fn compile(
     let (default_quotas, default_payload) = self::defaults(reader, defaults);
     let around =
         Surroundings { folder, secrets, sources: &sources, default_quotas: default_quotas.as_ref(), default_payload };
-    let principals = match principals {
+    let mut principals = match principals {
         Some(node) => principals::principals(reader, &node, &around),
         None => {
             reader.problem("", "principals is missing; a policy that denies everything says principals: {}");
@@ -50,7 +50,7 @@ pub(super) fn compile(
     let shared_quotas = shared.map(|node| quotas::quotas(reader, &node, "")).unwrap_or_default();
     let named_listeners = named_listeners(listeners.as_ref(), &sources);
     let github_keys = sources.values().flat_map(|s| s.source.github.iter().cloned()).collect();
-    let decoy = decoys(reader, &principals, random);
+    let decoy = decoys(reader, &mut principals, random);
     let listeners = listeners.unwrap_or_default();
     Policy { listeners, principals, shared_quotas, github_keys, decoy, named_listeners }
 }
@@ -85,11 +85,15 @@ fn named_listeners(
     of_sources.chain(own).collect()
 }
 
-/// Hashes for unknown users, as dear as those of the principal whose login costs most.
-fn decoys(reader: &mut Reader, principals: &[Principal], random: &mut dyn FnMut() -> [u8; 48]) -> Arc<[PasswordHash]> {
+/// Hashes for unknown users, as dear as those of the principal whose login costs most. Shorter lists of others are
+/// filled up, so that the time of a refused login does not tell who is rotating a password.
+fn decoys(
+    reader: &mut Reader,
+    principals: &mut [Principal],
+    random: &mut dyn FnMut() -> [u8; 48],
+) -> Arc<[PasswordHash]> {
     let hashes = principals.iter().filter_map(|p| p.basic.as_ref()).map(|basic| &basic.hashes);
-    let cost = |hashes: &&Arc<[PasswordHash]>| -> u64 { hashes.iter().map(PasswordHash::cost).sum() };
-    let mut costs: Vec<u64> = hashes.clone().filter(|h| !h.is_empty()).map(|h| cost(&h)).collect();
+    let mut costs: Vec<u64> = hashes.clone().flat_map(|list| list.iter().map(PasswordHash::cost)).collect();
     costs.sort_unstable();
     costs.dedup();
     if costs.len() > 1 {
@@ -99,6 +103,12 @@ fn decoys(reader: &mut Reader, principals: &[Principal], random: &mut dyn FnMut(
              with pushguard hash",
         );
     }
-    let dearest = hashes.max_by_key(cost);
-    dearest.map(|hashes| hashes.iter().map(|hash| decoy(hash, random())).collect()).unwrap_or_else(|| Arc::from([]))
+    let total = |hashes: &&Arc<[PasswordHash]>| hashes.iter().map(PasswordHash::cost).sum::<u64>();
+    let Some(dearest) = hashes.max_by_key(total).cloned() else { return Arc::from([]) };
+    for basic in principals.iter_mut().filter_map(|p| p.basic.as_mut()) {
+        let missing = dearest.get(basic.hashes.len()..).unwrap_or_default();
+        let filler: Vec<PasswordHash> = missing.iter().map(|hash| decoy(hash, random())).collect();
+        basic.hashes = basic.hashes.iter().cloned().chain(filler).collect();
+    }
+    dearest.iter().map(|hash| decoy(hash, random())).collect()
 }

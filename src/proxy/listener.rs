@@ -74,9 +74,8 @@ impl<H: Handler> ServerApp for Listener<H> {
             self.metrics.connections_refused.inc();
             return None;
         };
-        self.metrics.connections.inc();
+        let _open = Open::count(&self.metrics);
         self.serve(stream, shutdown).await;
-        self.metrics.connections.dec();
         None
     }
 }
@@ -111,6 +110,22 @@ impl<H: Handler> Listener<H> {
             let (next_stream, rest) = reusable.into_parts();
             (stream, buffer) = (next_stream, rest.unwrap_or_default());
         }
+    }
+}
+
+/// Counts a connection while it is open, however that ends.
+struct Open<'a>(&'a Metrics);
+
+impl<'a> Open<'a> {
+    fn count(metrics: &'a Metrics) -> Self {
+        metrics.connections.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.connections.dec();
     }
 }
 

@@ -1,0 +1,110 @@
+//! The README is true: its policies compile, its tables are the code's, its commands answer as it says.
+
+use pushguard::config::{self, Secrets};
+use pushguard::decision::Reason;
+use pushguard::policy::{Limits, PayloadLimits, Per, default_quotas};
+use pushguard::request::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES};
+use std::path::Path;
+use std::time::Duration;
+
+const README: &str = include_str!("../README.md");
+
+/// The fenced blocks of a language, without the indentation of the list that they may stand in.
+fn blocks(language: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut lines = README.lines();
+    while let Some(line) = lines.next() {
+        let indent = line.len() - line.trim_start().len();
+        if line.trim_start() != format!("```{language}") {
+            continue;
+        }
+        let block: Vec<&str> = lines
+            .by_ref()
+            .take_while(|line| line.trim_start() != "```")
+            .map(|line| line.get(indent..).unwrap_or_default())
+            .collect();
+        blocks.push(block.join("\n"));
+    }
+    blocks
+}
+
+/// The rows of the table with that head, cell by cell.
+fn table(head: &str) -> Vec<Vec<String>> {
+    let rows = README.lines().skip_while(|line| *line != head).skip(2).take_while(|line| line.starts_with('|'));
+    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    rows.map(cells).collect()
+}
+
+#[test]
+fn every_policy_compiles_without_a_problem() {
+    let policies = blocks("yaml");
+    assert_eq!(policies.len(), 2, "the README shows two policies");
+    for policy in policies {
+        let compiled = config::read(&policy, Path::new(""), Secrets::Optional, &mut || [7; 48]);
+        let (_, warnings) = compiled.unwrap_or_else(|problems| panic!("{policy}\n{problems:#?}"));
+        let unexpected: Vec<_> = warnings.iter().filter(|w| !w.path.ends_with("password_hash_file")).collect();
+        assert!(unexpected.is_empty(), "{policy}\n{unexpected:#?}");
+    }
+}
+
+#[test]
+fn the_first_policy_takes_at_most_12_lines() {
+    assert!(blocks("yaml")[0].lines().count() <= 12);
+}
+
+#[test]
+fn the_table_of_reasons_is_the_codes() {
+    let documented: Vec<(String, String)> =
+        table("| status | reason | what to do |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    let mut actual: Vec<(String, String)> =
+        Reason::ALL.iter().map(|r| (r.status().to_string(), format!("`{}`", r.code()))).collect();
+    let mut sorted = documented.clone();
+    sorted.sort();
+    actual.sort();
+    assert_eq!(sorted, actual);
+}
+
+#[test]
+fn the_table_of_limits_is_the_codes() {
+    let limits = Limits::default();
+    let [writes, reads] = default_quotas();
+    assert_eq!((writes.per, reads.per), (Per::Job, Per::Source));
+    let seconds = |d: Duration| format!("{}s", d.as_secs());
+    let per = |burst: u32, period: Duration| {
+        assert_eq!(period, Duration::from_secs(60));
+        format!("{burst} per 1m")
+    };
+    let actual = [
+        ("writes of a principal, for each job", per(writes.rate.burst(), writes.rate.period())),
+        ("reads of a principal, for each source", per(reads.rate.burst(), reads.rate.period())),
+        ("wrong passwords from one source", per(limits.login_burst, limits.login_period)),
+        ("bytes of a body (`payload.max_bytes`)", PayloadLimits::default().max_bytes.to_string()),
+        ("bytes of all bodies at once", limits.body_bytes.to_string()),
+        ("bytes of a head", MAX_HEAD_BYTES.to_string()),
+        ("bytes of a request target", MAX_TARGET_BYTES.to_string()),
+        ("header fields", MAX_FIELDS.to_string()),
+        ("connections at once", limits.connections.to_string()),
+        ("time for a head", seconds(limits.head)),
+        ("time for a body", seconds(limits.body)),
+        ("time of an idle connection", seconds(limits.idle)),
+        ("time to connect to the gateway", seconds(limits.connect)),
+        ("time to the first byte of the gateway's answer", seconds(limits.first_byte)),
+        ("time for the whole exchange with the gateway", seconds(limits.upstream)),
+        ("writes in flight to the gateway", limits.upstream_writes.to_string()),
+        ("writes that wait for it", limits.upstream_queue.to_string()),
+        ("logins that wait for the password verifier", limits.login_queue.to_string()),
+        ("time for which a verified password is remembered", seconds(limits.login_cache)),
+        ("quota states kept", limits.quota_keys.to_string()),
+    ];
+    let documented: Vec<(String, String)> =
+        table("| limit | default |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    let actual: Vec<(String, String)> = actual.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    assert_eq!(documented, actual);
+}
+
+#[test]
+fn the_table_of_operations_is_the_codes() {
+    let documented: Vec<String> = table("| operation | request |").into_iter().map(|row| row[0].clone()).collect();
+    let actual: Vec<String> = pushguard::policy::Operation::ALL.iter().map(|o| format!("`{}`", o.name())).collect();
+    assert_eq!(documented, actual);
+}
