@@ -16,6 +16,21 @@
 //! [`admin`] serves metrics and health. [`cli`] is the command line. [`clock`] and [`secret`] are what everybody
 //! needs: time as an argument, and values that cannot print themselves.
 
+// What comes from outside must not end the process, and only `clock` reads a clock. Tests may do as they like.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::as_conversions,
+        clippy::disallowed_methods,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 pub mod admin;
 pub mod auth;
 pub mod cli;

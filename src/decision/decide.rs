@@ -76,7 +76,7 @@ struct Request<'h> {
 }
 
 fn request(head: &Head) -> Checked<Request<'_>> {
-    let target = head.target.as_ref().map_err(|e| text::target(e))?;
+    let target = head.target.as_ref().map_err(text::target)?;
     match target {
         Target::Group(key) => {
             let operation = match head.method {

@@ -88,12 +88,14 @@ impl Default for Limits {
 
 impl Limits {
     /// The rate of wrong passwords that one source may send.
+    #[allow(clippy::unreachable, reason = "the numbers are constants of this file")]
     pub fn login_rate(&self) -> Rate {
         Rate::new(self.login_burst, self.login_period).unwrap_or_else(|| unreachable!("the login limits make a rate"))
     }
 }
 
 /// The quotas of a principal that has none of its own for some operations.
+#[allow(clippy::unreachable, reason = "the numbers are constants of this file")]
 pub fn default_quotas() -> [QuotaRule; 2] {
     let minute = Duration::from_secs(60);
     let rule = |name: &str, per, burst, operations| QuotaRule {
