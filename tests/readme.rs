@@ -66,7 +66,7 @@ fn the_table_of_reasons_is_the_codes() {
 
 #[test]
 fn the_table_of_limits_is_the_codes() {
-    let limits = Limits::default();
+    let (limits, payload) = (Limits::default(), PayloadLimits::default());
     let [writes, reads] = default_quotas();
     assert_eq!((writes.per, reads.per), (Per::Job, Per::Source));
     let seconds = |d: Duration| format!("{}s", d.as_secs());
@@ -78,7 +78,13 @@ fn the_table_of_limits_is_the_codes() {
         ("writes of a principal, for each job", per(writes.rate.burst(), writes.rate.period())),
         ("reads of a principal, for each source", per(reads.rate.burst(), reads.rate.period())),
         ("wrong passwords from one source", per(limits.login_burst, limits.login_period)),
-        ("bytes of a body (`payload.max_bytes`)", PayloadLimits::default().max_bytes.to_string()),
+        ("bytes of a body (`payload.max_bytes`)", payload.max_bytes.to_string()),
+        ("series of a push (`payload.max_series`)", payload.shape.series.to_string()),
+        ("metric families of a push", payload.shape.families.to_string()),
+        ("labels of a series", payload.shape.labels.to_string()),
+        ("bytes of a metric or label name", payload.shape.name_bytes.to_string()),
+        ("bytes of a label value", payload.shape.value_bytes.to_string()),
+        ("bytes of a HELP text", payload.shape.help_bytes.to_string()),
         ("bytes of all bodies at once", limits.body_bytes.to_string()),
         ("bytes of a head", MAX_HEAD_BYTES.to_string()),
         ("bytes of a request target", MAX_TARGET_BYTES.to_string()),

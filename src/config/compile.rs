@@ -69,7 +69,10 @@ fn defaults(reader: &mut Reader, node: Option<Node<'_>>) -> (Option<Vec<QuotaRul
     let (rules, payload) = (map.take("quotas"), map.take("payload"));
     map.finish(reader);
     let rules = rules.map(|node| quotas::quotas(reader, &node, "defaults."));
-    let payload = payload.map_or(built_in, |node| quotas::payload(reader, &node, built_in));
+    let payload = match payload {
+        Some(node) => quotas::payload(reader, &node, built_in),
+        None => built_in,
+    };
     (rules, payload)
 }
 

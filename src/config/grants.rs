@@ -81,6 +81,6 @@ fn check_label(reader: &mut Reader, path: &str, name: &str, rules: &[LabelRule])
     }
 }
 
-fn pattern(reader: &mut Reader, path: &str, text: &str) -> Option<Pattern> {
+pub(super) fn pattern(reader: &mut Reader, path: &str, text: &str) -> Option<Pattern> {
     Pattern::read(text).map_err(|error| reader.problem(path, error.to_string())).ok()
 }

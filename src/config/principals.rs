@@ -52,8 +52,8 @@ fn principal(reader: &mut Reader, name: &str, node: &Node<'_>, around: &Surround
     let own = quota.map(|node| quotas::quotas(reader, &node, &format!("{name}.")));
     let quotas = quotas::effective(own, around.default_quotas);
     let payload = match payload {
-        Some(node) => quotas::payload(reader, &node, around.default_payload),
-        None => around.default_payload,
+        Some(node) => quotas::payload(reader, &node, around.default_payload.clone()),
+        None => around.default_payload.clone(),
     };
     Some(Principal { name: Arc::from(name), basic, anonymous, from, grants, quotas, payload })
 }

@@ -1,5 +1,6 @@
 //! `quotas` and `payload`, and which of them apply to whom.
 
+use super::grants;
 use super::reader::{Node, Reader};
 use super::units;
 use crate::limit::Rate;
@@ -78,10 +79,31 @@ pub(super) fn operations(reader: &mut Reader, node: &Node<'_>) -> Option<Operati
 /// Limits on the body.
 pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: PayloadLimits) -> PayloadLimits {
     let Some(mut map) = reader.map(node) else { return defaults };
-    let max_bytes = map.take("max_bytes");
+    let (max_bytes, max_series, metrics) = (map.take("max_bytes"), map.take("max_series"), map.take("metrics"));
     map.finish(reader);
-    let max_bytes = max_bytes.and_then(|node| bytes(reader, &node)).unwrap_or(defaults.max_bytes);
-    PayloadLimits { max_bytes }
+    let mut limits = defaults;
+    if let Some(bytes) = max_bytes.and_then(|node| bytes(reader, &node)) {
+        limits.max_bytes = bytes;
+    }
+    if let Some(series) = max_series.and_then(|node| series(reader, &node)) {
+        limits.shape.series = series;
+    }
+    if let Some(node) = metrics {
+        let texts = reader.texts(&node).unwrap_or_default();
+        let patterns = texts.iter().filter_map(|(path, text)| grants::pattern(reader, path, text));
+        limits.metrics = Some(patterns.collect());
+    }
+    limits
+}
+
+fn series(reader: &mut Reader, node: &Node<'_>) -> Option<usize> {
+    const MOST: u64 = 1_000_000;
+    let number = reader.number(node)?;
+    let series = usize::try_from(number).ok().filter(|_| (1..=MOST).contains(&number));
+    if series.is_none() {
+        reader.problem(&node.path, format!("expected 1 to {MOST} series, found {number}"));
+    }
+    series
 }
 
 fn bytes(reader: &mut Reader, node: &Node<'_>) -> Option<u64> {

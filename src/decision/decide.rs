@@ -234,13 +234,13 @@ fn body(principal: &Principal, request: Request<'_>, facts: &Facts, identity: &m
         return permit(operation, Work::Delete(key.clone()));
     }
     let Some(inspected) = &facts.body else {
-        return Ok(Next::Step(Step::Inspect(Admission { max_bytes: principal.payload.max_bytes })));
+        return Ok(Next::Step(Step::Inspect(Admission { limits: principal.payload.clone() })));
     };
     let summary = inspected.clone()?;
     if operation == Operation::Push {
         return permit(operation, Work::Push(key.clone()));
     }
-    if summary.has_sample {
+    if summary.series > 0 {
         return permit(operation, Work::Replace(key.clone()));
     }
     let emptied = Request { operation: Operation::Delete, ..request };

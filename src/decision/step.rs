@@ -4,7 +4,7 @@ use super::{Denial, ExhaustedRule};
 use crate::auth::PasswordHash;
 use crate::limit::Rate;
 use crate::payload::Summary;
-use crate::policy::{Operation, QuotaRule};
+use crate::policy::{Operation, PayloadLimits, QuotaRule};
 use crate::request::{GroupingKey, Read};
 use crate::secret::Secret;
 use std::sync::Arc;
@@ -96,13 +96,18 @@ impl ChargeEntry {
 /// Proof that the body may be read. Only `decide` makes one.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    pub(super) max_bytes: u64,
+    pub(super) limits: PayloadLimits,
 }
 
 impl Admission {
     /// The most bytes to read, whatever the client declares.
     pub fn max_bytes(&self) -> u64 {
-        self.max_bytes
+        self.limits.max_bytes
+    }
+
+    /// What the body is checked against.
+    pub fn limits(&self) -> &PayloadLimits {
+        &self.limits
     }
 }
 

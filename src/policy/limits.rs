@@ -1,19 +1,32 @@
 //! The documented default limits. The README's table is checked against this file.
 
-use super::{OperationSet, Per, QuotaRule};
+use super::{OperationSet, Pattern, Per, QuotaRule};
 use crate::limit::Rate;
+use crate::payload::PayloadShape;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Limits on a pushed body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayloadLimits {
     /// The most bytes of a body on the wire.
     pub max_bytes: u64,
+    /// How large its parts may be.
+    pub shape: PayloadShape,
+    /// The metric names that may be pushed; none means any.
+    pub metrics: Option<Arc<[Pattern]>>,
+}
+
+impl PayloadLimits {
+    /// Whether a metric of that name may be pushed.
+    pub fn allows(&self, name: &str) -> bool {
+        self.metrics.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(name)))
+    }
 }
 
 impl Default for PayloadLimits {
     fn default() -> Self {
-        Self { max_bytes: 1024 * 1024 }
+        Self { max_bytes: 1024 * 1024, shape: PayloadShape::default(), metrics: None }
     }
 }
 

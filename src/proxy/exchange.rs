@@ -9,10 +9,10 @@ use crate::decision::{Admission, Decision, Denial, Facts, Permit, Reason, Verdic
 use crate::gate::{Gate, Gated};
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::payload::{self, Format};
+use crate::payload::{self, Format, Rules, Summary};
 use crate::policy::{Limits, World};
 use crate::record::Record;
-use crate::request::{Head, Length, Version};
+use crate::request::{Head, Length, Target, Version};
 use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_core::protocols::http::v1::server::HttpSession;
@@ -99,7 +99,7 @@ impl Proxy {
                 Gated::Done(decision) => break decision,
                 Gated::Inspect(admission) => {
                     let (body, room) = self.take_body(session, head, &admission).await;
-                    facts.body = Some(body.as_ref().map_err(Denial::clone).and_then(|b| inspect(head, b)));
+                    facts.body = Some(body.as_ref().map_err(Denial::clone).and_then(|b| inspect(head, b, &admission)));
                     held = body.ok().zip(room);
                 }
             }
@@ -294,12 +294,19 @@ fn abandon(session: &mut HttpSession, story: &mut Story) {
     }
 }
 
-fn inspect(head: &Head, body: &Bytes) -> Result<payload::Summary, Denial> {
+fn inspect(head: &Head, body: &Bytes, admission: &Admission) -> Result<Summary, Denial> {
+    let invalid = |hint: String| Denial::new(Reason::PayloadInvalid).detail(hint.clone()).hint(hint);
     let Some(format) = Format::of(head.content_type.as_deref()) else {
-        return Err(Denial::new(Reason::PayloadInvalid).hint(
-            "a protobuf body needs the Content-Type \"application/vnd.google.protobuf; \
-             proto=io.prometheus.client.MetricFamily; encoding=delimited\"",
-        ));
+        return Err(invalid(format!("a protobuf body needs the Content-Type {:?}", Format::Protobuf.content_type())));
     };
-    payload::inspect(format, body).map_err(|e| Denial::new(Reason::PayloadInvalid).hint(e.to_string()))
+    let labels = match &head.target {
+        Ok(Target::Group(key)) => key.labels().keys().map(String::as_str).chain(["job"]).collect(),
+        _ => vec!["job"],
+    };
+    let limits = admission.limits();
+    let rules = Rules { shape: &limits.shape, overwritten: &labels, allowed: &|name| limits.allows(name) };
+    payload::inspect(format, body, &rules).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        invalid(faults.join("; "))
+    })
 }

@@ -1,0 +1,236 @@
+//! Delimited `io.prometheus.client.MetricFamily` messages, checked in place.
+//!
+//! The gateway checks nothing of them: names go unread into the scrape, lengths are allocated as claimed. Here lengths
+//! are believed only as far as there are bytes, and everything that reaches the scrape follows the rules of the text
+//! format.
+
+mod wire;
+
+use super::fault::{Fault, Faults};
+use super::limits::{PayloadShape, Rules};
+use super::series::SeriesSet;
+use std::collections::HashSet;
+use wire::{Field, Fields, Value};
+
+/// Checks a whole body; answers its number of series.
+///
+/// # Errors
+/// The first few faults, by message.
+pub(super) fn check(body: &[u8], rules: &Rules<'_>) -> Result<usize, Vec<Fault>> {
+    let series = SeriesSet::new(rules.overwritten);
+    let mut check = Check { rules, shape: rules.shape, families: HashSet::new(), series, samples: 0 };
+    let mut faults = Faults::new(&[]);
+    let mut rest = body;
+    let mut number = 0;
+    while !rest.is_empty() && !faults.full() {
+        number += 1;
+        let Some((message, tail)) = wire::delimited(rest) else {
+            faults.whole(format!("message {number}: its length is malformed, or longer than the body"));
+            break;
+        };
+        if let Err(fault) = check.family(message) {
+            faults.whole(format!("message {number}: {fault}"));
+        }
+        rest = tail;
+    }
+    faults.result(check.samples)
+}
+
+struct Check<'b> {
+    rules: &'b Rules<'b>,
+    shape: &'b PayloadShape,
+    families: HashSet<&'b [u8]>,
+    series: SeriesSet<'b>,
+    samples: usize,
+}
+
+/// The types of `MetricFamily.type`, by number, with the field of `Metric` that holds their value.
+const TYPES: [(u64, u32); 5] = [(0, 3), (1, 2), (2, 4), (3, 5), (4, 7)];
+const SUMMARY: u64 = 2;
+const HISTOGRAM: u64 = 4;
+
+impl<'b> Check<'b> {
+    fn family(&mut self, message: &'b [u8]) -> Result<(), String> {
+        let (mut name, mut kind, mut metrics): (&[u8], u64, usize) = (b"", 0, 0);
+        for field in Fields::new(message) {
+            match field? {
+                Field { number: 1, value: Value::Bytes(text) } => name = text,
+                Field { number: 2, value: Value::Bytes(help) } => self.help(help)?,
+                Field { number: 3, value: Value::Number(number) } => kind = number,
+                Field { number: 4, value: Value::Bytes(_) } => metrics += 1,
+                Field { number: 1..=4, .. } => return Err("a field has the wrong wire type".to_owned()),
+                _ => {}
+            }
+        }
+        self.name(name)?;
+        let shown = String::from_utf8_lossy(name);
+        let Some((_, value_field)) = TYPES.iter().find(|(number, _)| *number == kind) else {
+            return Err(format!("{shown} has the unknown type {kind}"));
+        };
+        if metrics == 0 {
+            return Err(format!("{shown} holds no metric"));
+        }
+        if !self.families.insert(name) {
+            return Err(format!("a second family {shown}"));
+        }
+        if self.families.len() > self.shape.families {
+            return Err(format!("more than {} metric families", self.shape.families));
+        }
+        for field in Fields::new(message) {
+            if let Field { number: 4, value: Value::Bytes(metric) } = field? {
+                self.metric(name, kind, *value_field, metric).map_err(|fault| format!("{shown}: {fault}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&self, name: &[u8]) -> Result<(), String> {
+        let mut bytes = name.iter();
+        let legal = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_' || *b == b':')
+            && bytes.all(|b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b':');
+        if !legal {
+            return Err(
+                "its name is not a metric name (letters, digits, _ and :, not starting with a digit)".to_owned()
+            );
+        }
+        self.rules.name_fault(name).map_or(Ok(()), Err)
+    }
+
+    fn help(&self, help: &[u8]) -> Result<(), String> {
+        if help.len() > self.shape.help_bytes {
+            return Err(format!("HELP has more than {} bytes", self.shape.help_bytes));
+        }
+        std::str::from_utf8(help).map(|_| ()).map_err(|_| "HELP is not UTF-8".to_owned())
+    }
+
+    fn metric(&mut self, family: &[u8], kind: u64, value_field: u32, metric: &'b [u8]) -> Result<(), String> {
+        self.series.begin(family);
+        let (mut labels, mut samples) = (0, 0);
+        for field in Fields::new(metric) {
+            match field? {
+                Field { number: 1, value: Value::Bytes(pair) } => {
+                    labels += 1;
+                    if labels > self.shape.labels {
+                        return Err(format!("more than {} labels", self.shape.labels));
+                    }
+                    self.label(kind, pair)?;
+                }
+                Field { number: 6, .. } => return Err("a timestamp; the gateway takes none, leave it out".to_owned()),
+                Field { number, value: Value::Bytes(value) } if number == value_field && samples == 0 => {
+                    samples = self.value(kind, value)?;
+                }
+                Field { number: 1..=7, .. } => return Err("its value is not of the family's type".to_owned()),
+                _ => {}
+            }
+        }
+        if samples == 0 {
+            return Err("a metric without a value".to_owned());
+        }
+        self.samples += samples;
+        if self.samples > self.shape.series {
+            return Err(format!("more than {} series", self.shape.series));
+        }
+        if !self.series.insert() {
+            return Err("the same series stands twice (labels of the path replace those in the body)".to_owned());
+        }
+        Ok(())
+    }
+
+    fn label(&mut self, kind: u64, pair: &'b [u8]) -> Result<(), String> {
+        let (name, value) = self.pair(pair)?;
+        let special: &[u8] = match kind {
+            HISTOGRAM => b"le",
+            SUMMARY => b"quantile",
+            _ => b"",
+        };
+        if name == special {
+            return Err(format!("the label {} belongs to its type", String::from_utf8_lossy(name)));
+        }
+        if !self.series.label(name, value) {
+            return Err(format!("the label {} stands twice", String::from_utf8_lossy(name)));
+        }
+        Ok(())
+    }
+
+    fn pair(&self, pair: &'b [u8]) -> Result<(&'b [u8], &'b [u8]), String> {
+        let (mut name, mut value): (&[u8], &[u8]) = (b"", b"");
+        for field in Fields::new(pair) {
+            match field? {
+                Field { number: 1, value: Value::Bytes(text) } => name = text,
+                Field { number: 2, value: Value::Bytes(text) } => value = text,
+                Field { number: 1 | 2, .. } => return Err("a label has the wrong wire type".to_owned()),
+                _ => {}
+            }
+        }
+        let mut bytes = name.iter();
+        let legal = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
+            && bytes.all(|b| b.is_ascii_alphanumeric() || *b == b'_');
+        if !legal || name.starts_with(b"__") {
+            return Err("a label name is not letters, digits and _, or begins with a digit or __".to_owned());
+        }
+        if name.len() > self.shape.name_bytes || value.len() > self.shape.value_bytes {
+            let (name, value) = (self.shape.name_bytes, self.shape.value_bytes);
+            return Err(format!("a label has a name of more than {name} bytes or a value of more than {value}"));
+        }
+        let text = std::str::from_utf8(value).map_err(|_| "a label value is not UTF-8".to_owned())?;
+        if text.contains(|c: char| c < ' ' && c != '\t' && c != '\n') {
+            return Err("a label value has a control character".to_owned());
+        }
+        Ok((name, value))
+    }
+
+    /// The number of series that a value makes in the scrape.
+    fn value(&self, kind: u64, value: &'b [u8]) -> Result<usize, String> {
+        match kind {
+            HISTOGRAM => self.histogram(value),
+            SUMMARY => {
+                let mut samples = 2;
+                for field in Fields::new(value) {
+                    if let Field { number: 3, value: Value::Bytes(quantile) } = field? {
+                        samples += 1;
+                        wire::well_formed(quantile)?;
+                    }
+                }
+                Ok(samples)
+            }
+            _ => self.plain(value),
+        }
+    }
+
+    fn plain(&self, value: &'b [u8]) -> Result<usize, String> {
+        for field in Fields::new(value) {
+            if let Field { number: 2, value: Value::Bytes(exemplar) } = field? {
+                self.exemplar(exemplar)?;
+            }
+        }
+        Ok(1)
+    }
+
+    fn histogram(&self, value: &'b [u8]) -> Result<usize, String> {
+        let mut samples = 3;
+        for field in Fields::new(value) {
+            match field? {
+                Field { number: 3, value: Value::Bytes(bucket) } => {
+                    samples += 1;
+                    for field in Fields::new(bucket) {
+                        if let Field { number: 3, value: Value::Bytes(exemplar) } = field? {
+                            self.exemplar(exemplar)?;
+                        }
+                    }
+                }
+                Field { number: 4..=14 | 16, .. } => return Err("native histograms are not taken".to_owned()),
+                _ => {}
+            }
+        }
+        Ok(samples)
+    }
+
+    fn exemplar(&self, exemplar: &'b [u8]) -> Result<(), String> {
+        for field in Fields::new(exemplar) {
+            if let Field { number: 1, value: Value::Bytes(pair) } = field? {
+                self.pair(pair)?;
+            }
+        }
+        Ok(())
+    }
+}

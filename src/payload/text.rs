@@ -1,0 +1,290 @@
+//! The text exposition format 0.0.4, checked line by line without building anything from it.
+//!
+//! What passes here is taken by every supported gateway version. Where versions differ, or where the gateway takes what
+//! breaks scrapes or silently drops a value, the stricter reading holds.
+
+mod cursor;
+mod family;
+mod number;
+
+use super::fault::{Fault, Faults};
+use super::limits::{PayloadShape, Rules};
+use super::series::SeriesSet;
+use cursor::Cursor;
+use family::{Families, Kind, Resolved, Role};
+
+/// What a body may look like and what is known of the group that it goes to.
+pub(super) struct TextCheck<'b> {
+    rules: &'b Rules<'b>,
+    shape: &'b PayloadShape,
+    families: Families<'b>,
+    series: SeriesSet<'b>,
+    faults: Faults<'b>,
+    samples: usize,
+}
+
+/// Checks a whole body; answers its number of series.
+///
+/// # Errors
+/// The first few faults, in the order of the text.
+pub(super) fn check<'b>(body: &'b [u8], rules: &'b Rules<'b>) -> Result<usize, Vec<Fault>> {
+    let mut check = TextCheck {
+        rules,
+        shape: rules.shape,
+        families: Families::new(),
+        series: SeriesSet::new(rules.overwritten),
+        faults: Faults::new(body),
+        samples: 0,
+    };
+    check.body(body);
+    check.finish()
+}
+
+type Checked<T = ()> = Result<T, (usize, String)>;
+
+impl<'b> TextCheck<'b> {
+    fn body(&mut self, body: &'b [u8]) {
+        if let Err(error) = std::str::from_utf8(body) {
+            return self.faults.at_byte(error.valid_up_to(), "these bytes are not UTF-8");
+        }
+        let mut start = 0;
+        while let Some(rest) = body.get(start..).filter(|rest| !rest.is_empty()) {
+            let Some(length) = memchr::memchr(b'\n', rest) else {
+                return self.faults.at_byte(body.len(), "the last line does not end in a line feed");
+            };
+            let line = rest.get(..length).unwrap_or_default();
+            if let Err((column, message)) = self.line(line) {
+                self.faults.at_byte(start + column, message);
+                if self.faults.full() {
+                    return;
+                }
+            }
+            start += length + 1;
+        }
+    }
+
+    fn finish(mut self) -> Result<usize, Vec<Fault>> {
+        if let Some(message) = self.families.collision() {
+            self.faults.whole(message);
+        }
+        self.faults.result(self.samples)
+    }
+
+    fn line(&mut self, line: &'b [u8]) -> Checked {
+        let mut cursor = Cursor::new(line);
+        cursor.blanks();
+        match cursor.peek() {
+            None => Ok(()),
+            Some(b'#') => self.comment(&mut cursor),
+            Some(_) => self.sample(&mut cursor),
+        }
+    }
+
+    /// `# HELP name text`, `# TYPE name type`, or a comment that says nothing.
+    fn comment(&mut self, cursor: &mut Cursor<'b>) -> Checked {
+        cursor.skip(1);
+        cursor.blanks();
+        let keyword = cursor.word();
+        if keyword != b"HELP" && keyword != b"TYPE" {
+            return Ok(());
+        }
+        cursor.blanks();
+        if cursor.peek().is_none() {
+            return Ok(());
+        }
+        let at = cursor.at();
+        let name = cursor.metric_name();
+        if name.is_empty() || !cursor.at_blank_or_end() {
+            return Err((at, format!("{} needs a metric name", String::from_utf8_lossy(keyword))));
+        }
+        if cursor.peek().is_none() {
+            return Ok(());
+        }
+        cursor.blanks();
+        let resolved = self.family(at, name)?;
+        match keyword {
+            b"HELP" => self.help(cursor, resolved),
+            _ => self.kind(cursor, resolved),
+        }
+    }
+
+    fn help(&mut self, cursor: &mut Cursor<'b>, resolved: Resolved) -> Checked {
+        let at = cursor.at();
+        let text = cursor.rest();
+        if text.len() > self.shape.help_bytes {
+            return Err((at, format!("HELP has more than {} bytes", self.shape.help_bytes)));
+        }
+        cursor::check_escapes(text, b"\\n")
+            .map_err(|offset| (at + offset, "a backslash in HELP stands before a backslash or an n".to_owned()))?;
+        let family = self.families.get_mut(resolved.family);
+        if std::mem::replace(&mut family.help, true) && !text.is_empty() {
+            return Err((at, "a second HELP for the same metric".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn kind(&mut self, cursor: &mut Cursor<'b>, resolved: Resolved) -> Checked {
+        let at = cursor.at();
+        let text = cursor.rest();
+        if text.is_empty() {
+            return Ok(());
+        }
+        let kind = Kind::read(text).ok_or_else(|| {
+            let text = String::from_utf8_lossy(text);
+            (at, format!("the type {text:?} is not counter, gauge, histogram, summary or untyped"))
+        })?;
+        let family = self.families.get_mut(resolved.family);
+        match (family.kind, family.sampled) {
+            (None, false) => family.kind = Some(kind),
+            (Some(_), false) => return Err((at, "a second TYPE for the same metric".to_owned())),
+            (_, true) => return Err((at, "TYPE must stand before the samples of its metric".to_owned())),
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self, cursor: &mut Cursor<'b>) -> Checked {
+        let at = cursor.at();
+        let name = cursor.metric_name();
+        if name.is_empty() {
+            return Err((at, "a line is a comment (#) or begins with a metric name".to_owned()));
+        }
+        let resolved = self.family(at, name)?;
+        let kind = self.families.get_mut(resolved.family).begin_sample();
+        cursor.blanks();
+        self.series.begin(name);
+        let labels = self.labels(cursor, kind, resolved.role)?;
+        value(cursor)?;
+        self.check_role(at, kind, resolved.role, labels)?;
+        self.samples += 1;
+        if self.samples > self.shape.series {
+            return Err((at, format!("more than {} series", self.shape.series)));
+        }
+        if !self.series.insert() {
+            return Err((at, "the same series stands twice (labels of the path replace those in the body)".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Reads `{name="value",…}` where there is one; answers whether the label special to the type was in it.
+    fn labels(&mut self, cursor: &mut Cursor<'b>, kind: Kind, role: Role) -> Checked<bool> {
+        if cursor.peek() != Some(b'{') {
+            return Ok(false);
+        }
+        cursor.skip(1);
+        let (mut special, mut count) = (false, 0);
+        loop {
+            cursor.blanks();
+            if cursor.peek() == Some(b'}') {
+                cursor.skip(1);
+                cursor.blanks();
+                return Ok(special);
+            }
+            let at = cursor.at();
+            let (name, value) = self.label(cursor)?;
+            count += 1;
+            if count > self.shape.labels {
+                return Err((at, format!("more than {} labels", self.shape.labels)));
+            }
+            let fresh = if kind.special_label(role) == Some(name) {
+                special = true;
+                let number = number::float(value).ok_or_else(|| {
+                    (at, format!("the value of the label {} is not a number", String::from_utf8_lossy(name)))
+                })?;
+                self.series.number(name, number)
+            } else {
+                self.series.label(name, value)
+            };
+            if !fresh {
+                return Err((at, format!("the label {} stands twice", String::from_utf8_lossy(name))));
+            }
+            cursor.blanks();
+            match cursor.peek() {
+                Some(b',') => cursor.skip(1),
+                Some(b'}') => {}
+                _ => return Err((cursor.at(), "expected , or } behind a label".to_owned())),
+            }
+        }
+    }
+
+    fn label(&self, cursor: &mut Cursor<'b>) -> Checked<(&'b [u8], &'b [u8])> {
+        let at = cursor.at();
+        let name = cursor.label_name();
+        if name.is_empty() {
+            return Err((at, "expected a label name (letters, digits and _, not starting with a digit)".to_owned()));
+        }
+        if name.starts_with(b"__") {
+            return Err((at, "label names that begin with __ are reserved".to_owned()));
+        }
+        if name.len() > self.shape.name_bytes {
+            return Err((at, format!("a label name has more than {} bytes", self.shape.name_bytes)));
+        }
+        cursor.blanks();
+        if cursor.peek() != Some(b'=') {
+            return Err((cursor.at(), "expected = behind a label name".to_owned()));
+        }
+        cursor.skip(1);
+        cursor.blanks();
+        if cursor.peek() != Some(b'"') {
+            return Err((cursor.at(), "a label value stands in double quotes".to_owned()));
+        }
+        cursor.skip(1);
+        let at = cursor.at();
+        let value = cursor.quoted().map_err(|(column, message)| (column, message.to_owned()))?;
+        if value.len() > self.shape.value_bytes {
+            return Err((at, format!("a label value has more than {} bytes", self.shape.value_bytes)));
+        }
+        Ok((name, value))
+    }
+
+    /// The family of a name; a name is checked where its family begins.
+    fn family(&mut self, at: usize, name: &'b [u8]) -> Checked<Resolved> {
+        let known = self.families.len();
+        let resolved = self.families.resolve(name);
+        if self.families.len() == known {
+            return Ok(resolved);
+        }
+        if let Some(fault) = self.rules.name_fault(name) {
+            self.families.forget_last();
+            return Err((at, fault));
+        }
+        if self.families.len() > self.shape.families {
+            return Err((at, format!("more than {} metric families", self.shape.families)));
+        }
+        Ok(resolved)
+    }
+
+    /// The gateway takes these lines and drops their values.
+    fn check_role(&self, at: usize, kind: Kind, role: Role, special: bool) -> Checked {
+        let message = match (kind, role) {
+            (Kind::Histogram, Role::Itself) => "a histogram has only NAME_bucket, NAME_sum and NAME_count",
+            (Kind::Histogram, Role::Bucket) if !special => "a histogram bucket needs the label le",
+            (Kind::Summary, Role::Itself) if !special => "a summary value needs the label quantile",
+            _ => return Ok(()),
+        };
+        Err((at, message.to_owned()))
+    }
+}
+
+fn value(cursor: &mut Cursor<'_>) -> Checked {
+    let at = cursor.at();
+    let word = cursor.word();
+    if word.is_empty() {
+        return Err((at, "the value is missing".to_owned()));
+    }
+    if number::float(word).is_none() {
+        let word: String = String::from_utf8_lossy(word).chars().take(40).collect();
+        return Err((at, format!("{word:?} is not a number")));
+    }
+    let behind = cursor.at();
+    if cursor.peek().is_none() {
+        return Ok(());
+    }
+    cursor.blanks();
+    match cursor.peek() {
+        None => Err((behind, "a blank behind the value".to_owned())),
+        Some(b'0'..=b'9' | b'-' | b'+') => {
+            Err((cursor.at(), "a timestamp; the gateway takes none, leave it out".to_owned()))
+        }
+        Some(_) => Err((cursor.at(), "nothing may stand behind the value".to_owned())),
+    }
+}
