@@ -46,7 +46,7 @@ fn judge(world: &World, head: &Head, facts: &Facts, identity: &mut Identity) -> 
     if let Some(charge) = quota(world, principal, &request, source, facts, identity)? {
         return Ok(Next::Step(Step::Charge(charge)));
     }
-    body(principal, request, facts, identity)
+    body(principal, head, request, facts, identity)
 }
 
 /// The principals that may be used from where the request comes.
@@ -222,8 +222,15 @@ fn quota(
     }
 }
 
-/// The permit, after the body where there is one. A replacement that holds no sample is a delete.
-fn body(principal: &Principal, request: Request<'_>, facts: &Facts, identity: &mut Identity) -> Checked<Next> {
+/// The permit, after the body where there is one. A replacement that holds no sample is a delete, and still a `PUT`
+/// upstream: the group keeps its push times, and the client gets the status that it expects.
+fn body(
+    principal: &Principal,
+    head: &Head,
+    request: Request<'_>,
+    facts: &Facts,
+    identity: &mut Identity,
+) -> Checked<Next> {
     let operation = request.operation;
     let permit = |operation, work| Ok(Next::Permit(Permit { operation, work }));
     let Some(key) = request.key else {
@@ -231,7 +238,8 @@ fn body(principal: &Principal, request: Request<'_>, facts: &Facts, identity: &m
         return permit(operation, Work::Read(page));
     };
     if operation == Operation::Delete {
-        return permit(operation, Work::Delete(key.clone()));
+        let emptied = head.method == Method::Put;
+        return permit(operation, if emptied { Work::Empty(key.clone()) } else { Work::Delete(key.clone()) });
     }
     let Some(inspected) = &facts.body else {
         return Ok(Next::Step(Step::Inspect(Admission { limits: principal.payload.clone() })));
