@@ -12,6 +12,8 @@ pub(super) const ENCODING: &str = "send the metrics as plain text, without Conte
 pub(super) const LENGTH_REQUIRED: &str =
     "send the metrics with Content-Length or chunked, for example with curl --data-binary @FILE";
 
+const EMPTY_INSTANCE: &str = "the label \"instance\" is empty; is a variable empty? Give it a value or leave it out";
+
 /// The shell line that sends any value whole.
 fn encode(name: &str) -> String {
     format!("{name}@base64/$(printf %s \"$VALUE\" | base64 -w0 | tr '+/' '-_' | tr -d =)")
@@ -63,13 +65,12 @@ fn path(fault: &PathFault) -> String {
             shown(name),
             cut("NAME")
         ),
+        PathFault::EmptyValue(name) if name == "instance" => EMPTY_INSTANCE.to_owned(),
         PathFault::EmptyValue(name) => format!(
             "the value of the label {} is empty; is a variable empty? An empty value is written {name}@base64/=",
             shown(name)
         ),
-        PathFault::EmptyInstance => {
-            "the label \"instance\" is empty; is a variable empty? Give it a value or leave it out".to_owned()
-        }
+        PathFault::EmptyInstance => EMPTY_INSTANCE.to_owned(),
         PathFault::EmptyPart => "the path has an empty part (two slashes); is a variable empty?".to_owned(),
         PathFault::EscapedSlash | PathFault::DotPart(_) => format!("{fault}; {}", cut("NAME")),
         PathFault::BadEscape => "a % that is not an escape; write %25 for a percent sign".to_owned(),
