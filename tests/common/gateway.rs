@@ -1,0 +1,108 @@
+//! The real Pushgateway.
+
+use super::http::Request;
+use super::log::Log;
+use super::{skip, wait_exit};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running gateway; it ends when dropped.
+pub struct Gateway {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+/// A group as `/api/v1/metrics` shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    pub labels: BTreeMap<String, String>,
+    /// Everything beside the labels: families, and whether the last push went well.
+    pub content: BTreeMap<String, Value>,
+}
+
+impl Group {
+    /// The families that were pushed, without the gateway's own two.
+    pub fn families(&self) -> Vec<&str> {
+        let own = ["last_push_successful", "push_time_seconds", "push_failure_time_seconds"];
+        self.content.keys().map(String::as_str).filter(|name| !own.contains(name)).collect()
+    }
+}
+
+impl Gateway {
+    /// Starts one on a free port; none, after saying so, where this machine has no gateway.
+    pub fn start() -> Option<Self> {
+        let binary = binary();
+        if Command::new(&binary).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+            skip(&format!("{binary} cannot be run (apt-get install prometheus-pushgateway, or PUSHGATEWAY=/path)"));
+            return None;
+        }
+        // Between finding a free port and its use somebody else may take it.
+        let free = || TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+        let started = (0..20).find_map(|_| Self::start_once(free()));
+        Some(started.expect("a gateway on a free port"))
+    }
+
+    /// Starts one where another has ended.
+    pub fn start_at(address: SocketAddr) -> Self {
+        let end = Instant::now() + super::DEADLINE;
+        loop {
+            if let Some(gateway) = Self::start_once(address) {
+                return gateway;
+            }
+            assert!(Instant::now() < end, "the gateway cannot be started again at {address}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn start_once(address: SocketAddr) -> Option<Self> {
+        let mut command = Command::new(binary());
+        command.arg("--persistence.file=").arg(format!("--web.listen-address={address}"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the gateway can be run");
+        let log = Log::follow(child.stderr.take().unwrap());
+        let gateway = Self { child, address };
+        // It says so once it is bound; a port that is taken ends it instead.
+        log.find(|lines| lines.iter().any(|line| line.contains("TLS is disabled")).then_some(()))?;
+        super::wait_for("the gateway's readiness", || {
+            (Request::get("/-/ready").send(address).status == 200).then_some(())
+        });
+        Some(gateway)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// All groups, in order of their labels.
+    pub fn groups(&self) -> Vec<Group> {
+        let answer = Request::get("/api/v1/metrics").send(self.address).is(200, "", "/api/v1/metrics");
+        let data = answer.json()["data"].as_array().cloned().expect("data is a list");
+        let group = |value: Value| {
+            let mut content: BTreeMap<String, Value> = serde_json::from_value(value).expect("a group is an object");
+            let labels = content.remove("labels").expect("a group has labels");
+            Group { labels: serde_json::from_value(labels).expect("labels are texts"), content }
+        };
+        let mut groups: Vec<Group> = data.into_iter().map(group).collect();
+        groups.sort_by(|a, b| a.labels.cmp(&b.labels));
+        groups
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        wait_exit(&mut self.child);
+    }
+}
+
+fn binary() -> String {
+    std::env::var("PUSHGATEWAY").unwrap_or_else(|_| "/usr/bin/prometheus-pushgateway".to_owned())
+}
+
+/// The labels of a group, for comparisons.
+pub fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}

@@ -1,0 +1,61 @@
+//! What the black-box tests share: a real gateway, a running pushguard, a client that sends exactly the bytes it is
+//! told, and an upstream that records every byte it gets.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+pub mod gateway;
+pub mod guard;
+pub mod http;
+pub mod log;
+pub mod upstream;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test gives up on it.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Polls until there is an answer.
+pub fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = poll() {
+            return found;
+        }
+        assert!(Instant::now() < end, "gave up waiting for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits for the end of a process that was told to end.
+pub fn wait_exit(child: &mut Child) -> ExitStatus {
+    wait_for("the end of a process", || child.try_wait().expect("a child can be waited for"))
+}
+
+/// Whether a missing gateway or missing data fails a test instead of skipping it.
+pub fn must_have_all() -> bool {
+    let set = |name: &str, value: &str| std::env::var(name).is_ok_and(|v| v == value);
+    set("CI", "true") || set("PUSHGUARD_REQUIRE_ALL", "1")
+}
+
+/// Says past the test harness's capture that something was not tested, or fails where it must be.
+pub fn skip(what: &str) {
+    assert!(!must_have_all(), "cannot test: {what}");
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Not a print macro: those are captured when a test passes.
+    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED {name}: {what} ***");
+}
+
+/// Data measured of real gateways, where it is at hand; else the test is skipped.
+pub fn data(name: &str) -> Option<Vec<u8>> {
+    const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data");
+    let path = PathBuf::from(DATA).join(name);
+    match std::fs::read(&path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            skip(&format!("{}: {error}", path.display()));
+            None
+        }
+    }
+}

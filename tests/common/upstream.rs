@@ -1,0 +1,210 @@
+//! An upstream that keeps every byte it gets and answers as it is told.
+
+use super::http::Connection;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Seen {
+    /// Method and target.
+    pub fn line(&self) -> &str {
+        self.head.lines().next().unwrap_or("").trim_end_matches(" HTTP/1.1")
+    }
+
+    /// The values of a header.
+    pub fn header(&self, name: &str) -> Vec<&str> {
+        let pairs = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        pairs.filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+    }
+
+    /// The names of all headers, in lower case and in order of the alphabet.
+    pub fn names(&self) -> Vec<String> {
+        let lines = self.head.lines().skip(1).filter(|line| !line.is_empty());
+        let mut names: Vec<String> = lines.map(|l| l.split(':').next().unwrap().to_ascii_lowercase()).collect();
+        names.sort();
+        names
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        [self.head.as_bytes(), &self.body].concat()
+    }
+}
+
+/// What to do with a request.
+#[derive(Clone, Debug)]
+pub enum Reaction {
+    /// Write these bytes and keep the connection.
+    Answer(Vec<u8>),
+    /// Write these bytes, if any, and close.
+    Close(Vec<u8>),
+    /// Say nothing and keep the connection until the test is over.
+    Hang,
+    /// Say nothing until [`Upstream::release`], then write these bytes.
+    Hold(Vec<u8>),
+}
+
+/// An answer with these header lines (each ending in CR LF) and this body.
+pub fn answer(status: &str, headers: &str, body: &str) -> Reaction {
+    let length = body.len();
+    Reaction::Answer(format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}").into_bytes())
+}
+
+/// What the gateway says to a push that it takes.
+pub fn ok() -> Reaction {
+    answer("200 OK", "", "")
+}
+
+#[derive(Default)]
+struct State {
+    connections: Vec<TcpStream>,
+    accepted: usize,
+    bytes: usize,
+    seen: Vec<Seen>,
+    released: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    over: AtomicBool,
+}
+
+/// The upstream; it ends when dropped.
+pub struct Upstream {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Upstream {
+    /// Reads requests whole, one after the other on each connection, and reacts.
+    pub fn start(react: impl Fn(&Seen) -> Reaction + Send + Sync + 'static) -> Self {
+        Self::serve(move |stream, shared| while turn(&stream, shared, &react).is_some() {})
+    }
+
+    /// Takes connections and resets each as soon as a byte has come.
+    pub fn resetting() -> Self {
+        Self::serve(|stream, _| {
+            // Closed on unread bytes, the system sends a reset.
+            let _ = stream.peek(&mut [0]);
+        })
+    }
+
+    /// Passes everything on to a gateway, byte by byte.
+    pub fn tap(gateway: SocketAddr) -> Self {
+        Self::start(move |seen| {
+            let mut connection = Connection::open(gateway);
+            connection.send(seen.bytes());
+            let answer = connection.receive(seen.line().split(' ').next().unwrap());
+            let passed = |(name, _): &&(String, String)| {
+                !["content-length", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str())
+            };
+            let headers: String = answer.headers.iter().filter(passed).map(|(n, v)| format!("{n}: {v}\r\n")).collect();
+            let head =
+                format!("HTTP/1.1 {} X\r\n{headers}Content-Length: {}\r\n\r\n", answer.status, answer.body.len());
+            Reaction::Answer([head.as_bytes(), &answer.body].concat())
+        })
+    }
+
+    fn serve(each: impl Fn(TcpStream, &Shared) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared::default());
+        let (accepting, each) = (shared.clone(), Arc::new(each));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if accepting.over.load(Ordering::SeqCst) {
+                    return;
+                }
+                let mut state = accepting.state.lock().unwrap();
+                state.accepted += 1;
+                state.connections.extend(stream.try_clone());
+                drop(state);
+                let (shared, each) = (accepting.clone(), each.clone());
+                std::thread::spawn(move || each(stream, &shared));
+            }
+        });
+        Self { address, shared }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Connections and bytes so far.
+    pub fn contacts(&self) -> (usize, usize) {
+        let state = self.shared.state.lock().unwrap();
+        (state.accepted, state.bytes)
+    }
+
+    /// All requests so far, in order of their arrival.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.state.lock().unwrap().seen.clone()
+    }
+
+    /// Waits until that many requests have arrived.
+    pub fn wait_seen(&self, count: usize) {
+        super::wait_for(&format!("{count} requests upstream"), || (self.seen().len() >= count).then_some(()));
+    }
+
+    /// Lets every held answer go.
+    pub fn release(&self) {
+        self.shared.state.lock().unwrap().released = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        self.release();
+        for stream in &self.shared.state.lock().unwrap().connections {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// One request and its reaction; none ends the connection.
+fn turn(mut stream: &TcpStream, shared: &Shared, react: &impl Fn(&Seen) -> Reaction) -> Option<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        shared.state.lock().unwrap().bytes += 1;
+        head.push(byte[0]);
+    }
+    let mut seen = Seen { head: String::from_utf8_lossy(&head).into_owned(), body: Vec::new() };
+    let length = seen.header("content-length").first().map_or(0, |v| v.parse().expect("a length"));
+    assert!(seen.header("transfer-encoding").is_empty(), "the length is known: {}", seen.head);
+    seen.body.resize(length, 0);
+    stream.read_exact(&mut seen.body).ok()?;
+    {
+        let mut state = shared.state.lock().unwrap();
+        state.bytes += length;
+        state.seen.push(seen.clone());
+    }
+    match react(&seen) {
+        Reaction::Answer(bytes) => stream.write_all(&bytes).ok(),
+        Reaction::Close(bytes) => {
+            let _ = stream.write_all(&bytes);
+            let _ = stream.shutdown(Shutdown::Both);
+            None
+        }
+        Reaction::Hang => stream.read_exact(&mut byte).ok(),
+        Reaction::Hold(bytes) => {
+            let state = shared.state.lock().unwrap();
+            drop(shared.changed.wait_while(state, |state| !state.released).unwrap());
+            stream.write_all(&bytes).ok()
+        }
+    }
+}
