@@ -1,10 +1,15 @@
 //! The README is true: its policies compile, its tables are the code's, its commands answer as it says.
 
+mod common;
+
+use common::gateway::Gateway;
+use common::guard::{Guard, PASSWORD, quickstart};
 use pushguard::config::{self, Secrets};
 use pushguard::decision::Reason;
 use pushguard::policy::{Limits, PayloadLimits, Per, default_quotas};
 use pushguard::request::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 const README: &str = include_str!("../README.md");
@@ -33,6 +38,43 @@ fn table(head: &str) -> Vec<Vec<String>> {
     let rows = README.lines().skip_while(|line| *line != head).skip(2).take_while(|line| line.starts_with('|'));
     let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     rows.map(cells).collect()
+}
+
+#[test]
+fn the_commands_answer_as_shown() {
+    let Some(gateway) = Gateway::start() else { return };
+    let guard = Guard::start(&quickstart(), &gateway.url());
+    let console = blocks("console");
+    assert_eq!(console.len(), 1, "the README shows one session");
+    let mut commands = 0;
+    for exchange in console[0].split("$ echo ").skip(1) {
+        let (command, shown) = exchange.split_once('\n').expect("a command and its answer");
+        let command = format!("echo {command}").replace("127.0.0.1:9091", &guard.address().to_string());
+        let output = Command::new("sh").args(["-c", &command]).env("PASSWORD", PASSWORD).output().expect("sh runs");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), shown.trim_end(), "{command}\n{output:?}");
+        commands += 1;
+    }
+    assert_eq!(commands, 3);
+}
+
+#[test]
+fn the_steps_to_a_checked_policy_work() {
+    let steps: Vec<String> = blocks("sh").into_iter().filter(|block| block.contains("pushguard check")).collect();
+    assert_eq!(steps.len(), 1, "the README says once how to hash and check");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("policy.yaml"), &blocks("yaml")[0]).unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_pushguard")).parent().unwrap().to_str().unwrap();
+    let path = format!("{binary}:{}", std::env::var("PATH").unwrap());
+    let output = Command::new("sh")
+        .args(["-ec", &format!("umask 077\n{}", steps[0])])
+        .env("PATH", path)
+        .env("PASSWORD", PASSWORD)
+        .current_dir(folder.path())
+        .output()
+        .expect("sh runs");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "policy.yaml: ok, 2 principals\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "no warnings");
 }
 
 #[test]
