@@ -1,1 +1,142 @@
+//! Decisions on values: a policy text, a request as one line, and what every step answers.
 
+mod laws;
+mod order;
+mod reasons;
+mod texts;
+
+use super::{Claim, Decision, ExhaustedRule, Facts, LoginFailure, Reason, Step, Verdict, Work, decide};
+use crate::config::{Secrets, read};
+use crate::payload::{Format, inspect};
+use crate::policy::{Policy, World};
+use crate::prefix_set::PrefixSet;
+use crate::request::{Head, RawHead};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+const PHC: &str = "$argon2id$v=19$m=12288,t=3,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+
+/// A policy with passwords, as it would be served.
+fn policy(text: &str) -> Policy {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("phc"), PHC).unwrap();
+    match read(text, folder.path(), Secrets::Required, &mut || [7; 48]) {
+        Ok((policy, _)) => policy,
+        Err(problems) => panic!("{problems:#?}\n{text}"),
+    }
+}
+
+/// A world that has the set `actions` of 198.51.100.0/24, and no other.
+fn world(policy: Policy) -> World {
+    let actions = PrefixSet::from_prefixes(["198.51.100.0/24".parse().unwrap()]);
+    let sets = BTreeMap::from([("actions".to_owned(), Arc::new(actions))]);
+    World { policy: Arc::new(policy), sets: Arc::new(sets), generation: 3 }
+}
+
+/// One request: `LISTENER PEER METHOD TARGET`, then `| user NAME:PASSWORD`, `| body TEXT`, `| charge INDEX` (that quota
+/// is exhausted) or any header.
+struct Request {
+    head: Head,
+    body: Vec<u8>,
+    exhausted: Option<usize>,
+}
+
+fn request(world: &World, line: &str) -> Request {
+    let mut parts = line.split(" | ");
+    let words: Vec<&str> = parts.next().unwrap().split(' ').collect();
+    let [listener, peer, method, target] = words[..] else { panic!("{line}") };
+    let mut text = format!("{method} {target} HTTP/1.1\r\nHost: push.example.com\r\n");
+    let (mut body, mut exhausted) = (b"up 1\n".to_vec(), None);
+    for part in parts {
+        match part.split_once(' ') {
+            Some(("user", pair)) => text.push_str(&format!("Authorization: Basic {}\r\n", STANDARD.encode(pair))),
+            Some(("body", shown)) => body = shown.replace("\\n", "\n").into_bytes(),
+            Some(("charge", index)) => exhausted = Some(index.parse().unwrap()),
+            _ => text.push_str(&format!("{part}\r\n")),
+        }
+    }
+    let raw = RawHead::read(format!("{text}\r\n").as_bytes()).unwrap_or_else(|e| panic!("{line}: {e}"));
+    let head = Head::read(&raw, peer.parse().unwrap(), listener.into(), world.policy.trusted_proxies(listener));
+    Request { head, body, exhausted }
+}
+
+/// What the verifier would say: `good` is everybody's password.
+fn login(claim: &Claim) -> Result<(), LoginFailure> {
+    let rule = ExhaustedRule { name: "login".into(), burst: 10, period: Duration::from_secs(60) };
+    match claim.password.expose() {
+        b"often" => Err(LoginFailure::Throttled { rule, wait: Duration::from_secs(6) }),
+        b"busy" => Err(LoginFailure::Busy),
+        b"good" if claim.principal.is_some() => Ok(()),
+        _ => Err(LoginFailure::Rejected),
+    }
+}
+
+/// Answers every step until the decision stands; tells the steps.
+fn drive(world: &World, request: &Request) -> (Vec<&'static str>, Decision) {
+    let (mut facts, mut steps) = (Facts::default(), Vec::new());
+    loop {
+        assert!(steps.len() < 4, "asks for one fact twice: {steps:?}");
+        match decide(world, &request.head, &facts) {
+            Step::Verify(claim) => {
+                steps.push("verify");
+                facts.login = Some(login(&claim));
+            }
+            Step::Charge(_) => {
+                steps.push("charge");
+                facts.charged = Some(request.exhausted.map_or(Ok(()), |i| Err((i, Duration::from_millis(5400)))));
+            }
+            Step::Inspect(admission) => {
+                steps.push("inspect");
+                assert!(admission.max_bytes() > 0);
+                let denied =
+                    |e: crate::payload::PayloadError| super::Denial::new(Reason::PayloadInvalid).detail(e.to_string());
+                facts.body = Some(inspect(Format::Text, &request.body).map_err(denied));
+            }
+            Step::Done(decision) => return (steps, decision),
+        }
+    }
+}
+
+/// The outcome in words: the steps, then `allow OPERATION METHOD PATH` or `deny REASON`.
+fn outcome(world: &World, line: &str) -> String {
+    let (mut words, decision) = drive(world, &request(world, line));
+    assert_eq!(decision.generation, world.generation);
+    let last = match &decision.verdict {
+        Verdict::Deny(denial) => format!("deny {}", denial.reason.code()),
+        Verdict::Allow(permit) => {
+            assert_eq!(decision.identity.operation, Some(permit.operation()), "{line}");
+            assert!(decision.identity.principal.is_some() && decision.identity.rule.is_some(), "{line}");
+            format!("allow {} {}", permit.operation(), work(permit.work()))
+        }
+    };
+    words.push(&last);
+    words.join(" ")
+}
+
+fn work(work: &Work) -> String {
+    match work {
+        Work::Push(key) => format!("POST {}", key.upstream_path()),
+        Work::Replace(key) => format!("PUT {}", key.upstream_path()),
+        Work::Delete(key) => format!("DELETE {}", key.upstream_path()),
+        Work::Empty(key) => format!("PUT-nothing {}", key.upstream_path()),
+        Work::Read(page) => format!("GET {}", page.upstream_path()),
+    }
+}
+
+/// Runs a table of requests and expected outcomes, and tells all rows that fail.
+fn check(world: &World, rows: &[(&str, &str)]) {
+    let failed: Vec<String> = rows
+        .iter()
+        .map(|(line, expected)| (line, expected, outcome(world, line)))
+        .filter(|(_, expected, found)| *expected != found)
+        .map(|(line, expected, found)| format!("{line}\n  expected {expected}\n  found    {found}"))
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn denial(world: &World, line: &str) -> super::Denial {
+    drive(world, &request(world, line)).1.denial().unwrap_or_else(|| panic!("allowed: {line}")).clone()
+}

@@ -1,0 +1,210 @@
+//! Laws of `decide` over small random worlds: few names, so that requests and policies meet often.
+
+use super::*;
+use crate::auth::PasswordHash;
+use crate::limit::Rate;
+use crate::policy::{
+    Admits, Basic, From, Grant, LabelRule, Operation, Pattern, PayloadLimits, Per, Principal, QuotaRule, Source,
+};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::read(text).unwrap()
+}
+
+fn grants() -> impl Strategy<Value = Vec<Grant>> {
+    let operations = subsequence(Operation::ALL.to_vec(), 1..4);
+    let jobs = subsequence(vec!["a", "b", "a*"], 1..=2);
+    let labels = proptest::option::of((select(vec!["x", "y"]), select(vec!["1", "*"]), any::<bool>()));
+    let further = proptest::option::of(select(vec!["*", "1"]));
+    let grant = (operations, jobs, labels, further).prop_map(|(operations, jobs, label, further)| Grant {
+        name: "grant".into(),
+        operations: operations.into_iter().collect(),
+        jobs: jobs.into_iter().map(pattern).collect(),
+        labels: label
+            .map(|(name, value, optional)| LabelRule { name: name.into(), value: pattern(value), optional })
+            .into_iter()
+            .collect(),
+        further: further.map(pattern),
+    });
+    proptest::collection::vec(grant, 0..4)
+}
+
+fn from() -> impl Strategy<Value = From> {
+    let source = |prefix: &str, github: &[&str], listener: Option<&str>| {
+        Arc::new(Source {
+            name: "source".into(),
+            prefixes: PrefixSet::from_prefixes([prefix.parse().unwrap()]),
+            github: github.iter().map(|key| (*key).to_owned()).collect(),
+            listeners: listener.map(|name| [name.to_owned()].into()),
+        })
+    };
+    let sources = vec![
+        source("10.0.0.0/8", &[], Some("inside")),
+        source("10.0.0.0/8", &[], None),
+        source("192.0.2.0/24", &["actions"], None),
+        source("192.0.2.0/24", &["hooks"], None),
+    ];
+    prop_oneof![Just(From::Anywhere), subsequence(sources, 0..3).prop_map(From::Require)]
+}
+
+/// Up to four principals with their own user names and the same payload limits and quotas.
+fn principals() -> impl Strategy<Value = Vec<Principal>> {
+    let rule = QuotaRule {
+        name: "rule".into(),
+        per: Per::Job,
+        rate: Rate::new(10, Duration::from_secs(60)).unwrap(),
+        operations: Operation::ALL.iter().copied().collect(),
+    };
+    let kinds = (any::<bool>(), from(), grants());
+    proptest::collection::vec(kinds, 0..5).prop_map(move |kinds| {
+        let principal = |(index, (anonymous, from, grants)): (usize, (bool, From, Vec<Grant>))| Principal {
+            name: format!("p{index}").into(),
+            basic: (!anonymous).then(|| Basic {
+                username: format!("user{index}"),
+                hashes: [PasswordHash::parse(PHC).unwrap()].into(),
+            }),
+            anonymous,
+            from,
+            grants,
+            quotas: vec![rule.clone()],
+            payload: PayloadLimits { max_bytes: 1000 },
+        };
+        kinds.into_iter().enumerate().map(principal).collect()
+    })
+}
+
+fn line() -> impl Strategy<Value = String> {
+    let place =
+        select(vec!["inside 10.1.1.1", "outside 10.1.1.1", "outside 192.0.2.1", "outside 198.51.100.1", "l 9.9.9.9"]);
+    let method = select(vec!["POST", "PUT", "DELETE", "GET"]);
+    let target = select(vec![
+        "/metrics",
+        "/metrics/job/a",
+        "/metrics/job/b/x/1",
+        "/metrics/job/a/x/1/y/2",
+        "/metrics/job/ab/y/1",
+        "/status",
+        "/-/ready",
+        "/metrics/job/a%2Fb",
+        "/nowhere",
+    ]);
+    let user = select(vec!["", " | user user0:good", " | user user1:good", " | user user2:bad", " | user nobody:good"]);
+    let body = select(vec!["", " | Content-Length: 5", " | Content-Length: 5 | body #", " | Content-Length: 2000"]);
+    (place, method, target, user, body)
+        .prop_map(|(place, method, target, user, body)| format!("{place} {method} {target}{user}{body}"))
+}
+
+fn with(principals: &[Principal]) -> World {
+    let decoy = crate::auth::phc::decoy(&PasswordHash::parse(PHC).unwrap(), [7; 48]);
+    world(Policy { principals: principals.to_vec(), decoy: [decoy].into(), ..Policy::default() })
+}
+
+fn allowed(world: &World, line: &str) -> bool {
+    !outcome(world, line).contains("deny ")
+}
+
+fn admitted(principal: &Principal, world: &World, head: &Head) -> bool {
+    let source = head.source.clone().unwrap();
+    principal.from.admits(source, &head.listener, &world.sets) == Admits::Yes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_further_grant_never_turns_an_allow_into_a_deny(
+        principals in principals(), line in line(), further in grants(), who in any::<prop::sample::Index>()
+    ) {
+        prop_assume!(!principals.is_empty());
+        let before = allowed(&with(&principals), &line);
+        let mut more = principals.clone();
+        let at = who.index(more.len());
+        more[at].grants.extend(further);
+        prop_assert!(!before || allowed(&with(&more), &line), "{line}");
+    }
+
+    #[test]
+    fn removing_a_principal_never_allows_anything(
+        principals in principals(), line in line(), who in any::<prop::sample::Index>()
+    ) {
+        prop_assume!(!principals.is_empty());
+        let mut fewer = principals.clone();
+        fewer.remove(who.index(principals.len()));
+        prop_assert!(allowed(&with(&principals), &line) || !allowed(&with(&fewer), &line), "{line}");
+    }
+
+    #[test]
+    fn narrowing_a_source_never_allows_anything(
+        principals in principals(), line in line(), from in from(), who in any::<prop::sample::Index>()
+    ) {
+        prop_assume!(!principals.is_empty());
+        let mut narrow = principals.clone();
+        let at = who.index(narrow.len());
+        narrow[at].from = From::Require(Vec::new());
+        prop_assert!(allowed(&with(&principals), &line) || !allowed(&with(&narrow), &line), "{line}");
+        let mut wide = principals.clone();
+        wide[at].from = From::Anywhere;
+        let mut other = principals.clone();
+        other[at].from = from;
+        prop_assert!(allowed(&with(&wide), &line) || !allowed(&with(&other), &line), "{line}");
+    }
+
+    /// No candidate: decided at once, on the address alone.
+    #[test]
+    fn a_stranger_reaches_neither_verifier_nor_ledger(principals in principals(), line in line()) {
+        let world = with(&principals);
+        let request = request(&world, &line);
+        if principals.iter().any(|p| admitted(p, &world, &request.head)) {
+            return Ok(());
+        }
+        match decide(&world, &request.head, &Facts::default()) {
+            Step::Done(decision) => prop_assert_eq!(decision.denial().map(|d| d.reason.status()), Some(403)),
+            step => prop_assert!(false, "{line}: {step:?}"),
+        }
+    }
+
+    /// Every step is asked in order and of the right one.
+    #[test]
+    fn steps_come_in_order_and_only_to_those_who_may(principals in principals(), line in line()) {
+        let world = with(&principals);
+        let request = request(&world, &line);
+        let mut facts = Facts::default();
+        if let Step::Verify(claim) = decide(&world, &request.head, &facts) {
+            if let Some(index) = claim.principal {
+                let basic = principals[index].basic.as_ref();
+                prop_assert!(admitted(&principals[index], &world, &request.head), "{line}");
+                prop_assert_eq!(basic.map(|b| &b.username), Some(&claim.username));
+            } else {
+                prop_assert!(claim.hashes.iter().all(PasswordHash::is_decoy));
+            }
+            for failure in [LoginFailure::Rejected, LoginFailure::Busy] {
+                let facts = Facts { login: Some(Err(failure)), ..Facts::default() };
+                let denied = matches!(decide(&world, &request.head, &facts), Step::Done(d) if d.denial().is_some());
+                prop_assert!(denied, "a failed login went on: {line}");
+            }
+            facts.login = Some(login(&claim));
+        }
+        if let Step::Charge(charge) = decide(&world, &request.head, &facts) {
+            prop_assert!(!charge.entries.is_empty());
+            let payer = charge.entries[0].principal.clone();
+            let payer = principals.iter().find(|p| Some(&p.name) == payer.as_ref()).unwrap();
+            prop_assert!(admitted(payer, &world, &request.head) && !payer.grants.is_empty(), "{line}");
+            facts.charged = Some(Ok(()));
+        }
+        match decide(&world, &request.head, &facts) {
+            Step::Verify(_) | Step::Charge(_) => prop_assert!(false, "asked twice: {line}"),
+            Step::Inspect(_) => prop_assert!(facts.charged.is_some(), "a body before its charge: {line}"),
+            Step::Done(_) => {}
+        }
+    }
+
+    /// A decision is a value: the same world, head and facts give the same one.
+    #[test]
+    fn the_same_question_has_the_same_answer(principals in principals(), line in line()) {
+        let world = with(&principals);
+        let shown = || format!("{:?}", drive(&world, &request(&world, &line)));
+        prop_assert_eq!(shown(), shown());
+    }
+}

@@ -1,0 +1,442 @@
+//! THE ORDER, one row a request. A refusal stands beside the request that differs from it in one thing and passes.
+
+use super::*;
+use std::collections::BTreeSet;
+
+const POLICY: &str = r#"
+version: 1
+listeners:
+  public:   { trusted_proxies: [10.42.0.0/16] }
+  internal: {}
+sources:
+  office:  { cidrs: [203.0.113.0/24, "2001:db8::/32"] }
+  runners: { github: [actions] }
+  unready: { github: [hooks], extra: [192.0.2.1] }
+  cluster: { cidrs: [10.0.0.0/8], listeners: [internal] }
+principals:
+  ci:
+    basic:  { username: ci, password_hash_file: phc }
+    from:   { require: [office] }
+    grants:
+      - { operations: [push, replace], job: [ci, "nightly-*"], labels: { workflow: "*", "instance?": "host-*" } }
+      - { operations: [push, scrape], job: side }
+    quotas: [{ per: job, burst: 10, period: 1m }, { per: source, burst: 5, period: 1m, operations: [push] }]
+    payload: { max_bytes: 100 }
+  cleaner:
+    basic:  { username: cleaner, password_hash_file: phc }
+    from:   { require: [office] }
+    grants: [{ operations: [push, replace, delete], job: tmp }]
+  runner:
+    basic:  { username: runner, password_hash_file: phc }
+    from:   { require: [runners] }
+    grants: [{ operations: [push], job: run }]
+  prometheus:
+    anonymous: true
+    from:   { require: [cluster] }
+    grants: [{ operations: [scrape, probe] }]
+  janitor:
+    anonymous: true
+    from:   { require: [cluster] }
+    grants: [{ operations: [inspect] }, { operations: [delete], job: tmp }]
+quotas: [{ per: principal, burst: 100, period: 1h, operations: [push] }]
+"#;
+
+const ROWS: &[(&str, &str)] = &[
+    // Source: who is behind the trusted proxy.
+    ("public 10.42.0.1 POST /metrics/job/tmp | user cleaner:good | Content-Length: 5", "deny source_unknown"),
+    ("public 10.42.0.1 GET /nowhere", "deny source_unknown"),
+    ("public 10.42.0.1 GET /nowhere | X-Forwarded-For: garbage", "deny source_unknown"),
+    ("public 10.42.0.1 GET /nowhere | X-Forwarded-For: 10.42.0.2", "deny source_unknown"),
+    (
+        "public 10.42.0.1 POST /metrics/job/tmp | X-Forwarded-For: 203.0.113.9 | user cleaner:good | Content-Length: 5",
+        "verify charge inspect allow push POST /metrics/job/tmp",
+    ),
+    (
+        "public 10.42.0.1 POST /metrics/job/tmp | X-Forwarded-For: 203.0.113.9, 9.9.9.9 | user cleaner:good",
+        "deny source_not_allowed",
+    ),
+    // A stranger learns nothing: not what exists, not whether a password is right, and costs no hash and no quota.
+    ("public 9.9.9.9 GET /nowhere", "deny source_not_allowed"),
+    ("public 9.9.9.9 POST /metrics/job", "deny source_not_allowed"),
+    ("public 9.9.9.9 PATCH /metrics/job/ci", "deny source_not_allowed"),
+    ("public 9.9.9.9 POST /metrics/job/tmp | user cleaner:good | Content-Length: 5", "deny source_not_allowed"),
+    ("public 9.9.9.9 POST /metrics/job/tmp | Authorization: Digest x", "deny source_not_allowed"),
+    ("public 9.9.9.9 POST /metrics/job/tmp | Origin: https://evil.example", "deny source_not_allowed"),
+    ("public 9.9.9.9 POST /metrics/job/tmp | X-Forwarded-For: 203.0.113.9 | user ci:good", "deny source_not_allowed"),
+    (
+        "public 2001:db8::7 DELETE /metrics/job/tmp | user cleaner:good",
+        "verify charge allow delete DELETE /metrics/job/tmp",
+    ),
+    ("public 2001:db9::7 DELETE /metrics/job/tmp | user cleaner:good", "deny source_not_allowed"),
+    (
+        "public ::ffff:203.0.113.9 DELETE /metrics/job/tmp | user cleaner:good",
+        "verify charge allow delete DELETE /metrics/job/tmp",
+    ),
+    // The cluster is the cluster only over its own listener.
+    ("internal 10.1.2.3 GET /metrics", "charge allow scrape GET /metrics"),
+    ("public 10.1.2.3 GET /metrics", "deny source_not_allowed"),
+    ("other 10.1.2.3 GET /metrics", "deny source_not_allowed"),
+    // Target.
+    ("internal 10.1.2.3 GET /nowhere", "deny target_unknown"),
+    ("internal 10.1.2.3 PUT /api/v1/admin/wipe", "deny target_unknown"),
+    ("internal 10.1.2.3 POST /metrics/job", "deny target_ambiguous"),
+    ("internal 10.1.2.3 POST /metrics/job/a%2Fb", "deny target_ambiguous"),
+    ("internal 10.1.2.3 DELETE /metrics/job/tmp?x=1", "deny target_ambiguous"),
+    ("internal 10.1.2.3 DELETE /metrics/job/tmp", "charge allow delete DELETE /metrics/job/tmp"),
+    ("internal 10.1.2.3 GET /metrics?x=1", "charge allow scrape GET /metrics"),
+    ("internal 10.1.2.3 GET /metrics/job/tmp", "deny method_not_allowed"),
+    ("internal 10.1.2.3 POST /metrics", "deny method_not_allowed"),
+    ("internal 10.1.2.3 HEAD /-/ready", "deny method_not_allowed"),
+    ("internal 10.1.2.3 GET /-/ready", "allow probe GET /-/ready"),
+    ("internal 10.1.2.3 OPTIONS /api/v1/metrics", "deny method_not_allowed"),
+    ("internal 10.1.2.3 GET /api/v1/metrics", "charge allow inspect GET /api/v1/metrics"),
+    // Origin: before the credential that a browser adds by itself.
+    (
+        "public 203.0.113.9 DELETE /metrics/job/tmp | user cleaner:good | Origin: https://evil.example",
+        "deny origin_not_allowed",
+    ),
+    (
+        "public 203.0.113.9 DELETE /metrics/job/tmp | user cleaner:good | Sec-Fetch-Site: cross-site",
+        "deny origin_not_allowed",
+    ),
+    (
+        "public 203.0.113.9 DELETE /metrics/job/tmp | user cleaner:good | Sec-Fetch-Site: same-site",
+        "deny origin_not_allowed",
+    ),
+    (
+        "public 203.0.113.9 DELETE /metrics/job/tmp | user cleaner:good | Origin: https://push.example.com",
+        "verify charge allow delete DELETE /metrics/job/tmp",
+    ),
+    (
+        "public 203.0.113.9 DELETE /metrics/job/tmp | user cleaner:good | Sec-Fetch-Site: same-origin",
+        "verify charge allow delete DELETE /metrics/job/tmp",
+    ),
+    ("internal 10.1.2.3 GET /metrics | Origin: https://evil.example", "charge allow scrape GET /metrics"),
+    // Credential.
+    ("public 203.0.113.9 POST /metrics/job/tmp | Content-Length: 5", "deny credential_missing"),
+    ("public 203.0.113.9 POST /metrics/job/tmp | Authorization: Bearer abc", "deny credential_rejected"),
+    ("public 203.0.113.9 POST /metrics/job/tmp | Authorization: Digest abc", "deny credential_rejected"),
+    ("public 203.0.113.9 POST /metrics/job/tmp | Authorization: Basic !", "deny credential_rejected"),
+    (
+        "public 203.0.113.9 POST /metrics/job/tmp | user cleaner:bad | Content-Length: 5",
+        "verify deny credential_rejected",
+    ),
+    (
+        "public 203.0.113.9 POST /metrics/job/tmp | user nobody:good | Content-Length: 5",
+        "verify deny credential_rejected",
+    ),
+    ("public 203.0.113.9 POST /metrics/job/tmp | user cleaner:often", "verify deny login_throttled"),
+    ("public 203.0.113.9 POST /metrics/job/tmp | user nobody:often", "verify deny login_throttled"),
+    ("public 203.0.113.9 POST /metrics/job/tmp | user cleaner:busy", "verify deny verifier_busy"),
+    // The right password of a principal that may not be used from here is an unknown user's.
+    (
+        "public 203.0.113.9 POST /metrics/job/run | user runner:good | Content-Length: 5",
+        "verify deny credential_rejected",
+    ),
+    (
+        "public 198.51.100.9 POST /metrics/job/run | user runner:good | Content-Length: 5",
+        "verify charge inspect allow push POST /metrics/job/run",
+    ),
+    ("public 198.51.100.9 POST /metrics/job/tmp | user cleaner:good", "verify deny credential_rejected"),
+    // A wrong credential never becomes anonymous, though anonymous would do.
+    ("internal 10.1.2.3 GET /metrics | user ci:good", "deny credential_rejected"),
+    ("internal 10.1.2.3 GET /metrics | Authorization: Bearer abc", "deny credential_rejected"),
+    ("internal 10.1.2.3 GET /metrics | Authorization: nonsense", "deny credential_rejected"),
+    // Anonymous: the first that is granted it; else the first one's refusal, since nobody here could log in.
+    ("internal 10.1.2.3 GET /", "deny operation_not_granted"),
+    ("internal 10.1.2.3 POST /metrics/job/tmp | Content-Length: 5", "deny operation_not_granted"),
+    // Grant.
+    (
+        "public 203.0.113.9 POST /metrics/job/ci/workflow/w | user ci:good | Content-Length: 5",
+        "verify charge inspect allow push POST /metrics/job/ci/workflow/w",
+    ),
+    (
+        "public 203.0.113.9 PUT /metrics/job/nightly-1/workflow/w/instance/host-7 | user ci:good | Content-Length: 5",
+        "verify charge inspect allow replace PUT /metrics/job/nightly-1/instance/host-7/workflow/w",
+    ),
+    (
+        "public 203.0.113.9 POST /metrics/job@base64/Y2k/workflow@base64/RWxpeGlyL1Bob2VuaXggQ0k | user ci:good | Transfer-Encoding: chunked",
+        "verify charge inspect allow push POST /metrics/job/ci/workflow@base64/RWxpeGlyL1Bob2VuaXggQ0k",
+    ),
+    ("public 203.0.113.9 DELETE /metrics/job/ci/workflow/w | user ci:good", "verify deny operation_not_granted"),
+    ("public 203.0.113.9 GET /status | user ci:good", "verify deny operation_not_granted"),
+    ("public 203.0.113.9 GET /metrics | user ci:good", "verify charge allow scrape GET /metrics"),
+    ("public 203.0.113.9 POST /metrics/job/CI/workflow/w | user ci:good", "verify deny job_not_granted"),
+    ("public 203.0.113.9 POST /metrics/job@base64/Y2l4/workflow/w | user ci:good", "verify deny job_not_granted"),
+    ("public 203.0.113.9 POST /metrics/job/ci | user ci:good", "verify deny label_not_granted"),
+    ("public 203.0.113.9 POST /metrics/job/ci/workflow/w/branch/b | user ci:good", "verify deny label_not_granted"),
+    ("public 203.0.113.9 POST /metrics/job/ci/workflow/w/instance/x | user ci:good", "verify deny label_not_granted"),
+    ("public 203.0.113.9 PUT /metrics/job/side | user ci:good | Content-Length: 5", "verify deny job_not_granted"),
+    // Declared body: after the grant, before a quota.
+    ("public 203.0.113.9 POST /metrics/job/tmp | user cleaner:good", "verify deny length_required"),
+    (
+        "public 203.0.113.9 POST /metrics/job/ci | user ci:good | Content-Encoding: gzip",
+        "verify deny label_not_granted",
+    ),
+    (
+        "public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 5 | Content-Encoding: gzip",
+        "verify deny encoding_unsupported",
+    ),
+    (
+        "public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 5 | Content-Encoding: Identity",
+        "verify charge inspect allow push POST /metrics/job/side",
+    ),
+    ("public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 101", "verify deny payload_too_large"),
+    (
+        "public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 100",
+        "verify charge inspect allow push POST /metrics/job/side",
+    ),
+    (
+        "public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 0",
+        "verify charge inspect allow push POST /metrics/job/side",
+    ),
+    (
+        "public 203.0.113.9 DELETE /metrics/job/tmp | user cleaner:good | Content-Length: 1",
+        "verify deny request_malformed",
+    ),
+    ("internal 10.1.2.3 GET /metrics | Transfer-Encoding: chunked", "deny request_malformed"),
+    ("internal 10.1.2.3 GET /metrics | Content-Length: 0", "charge allow scrape GET /metrics"),
+    // Quota: after everything that the head tells, before the body.
+    (
+        "public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 5 | charge 0",
+        "verify charge deny quota_exhausted",
+    ),
+    ("public 203.0.113.9 POST /metrics/job/side | user ci:good | charge 0", "verify deny length_required"),
+    // A replacement without a sample is a delete, and is granted as one.
+    ("public 203.0.113.9 PUT /metrics/job/ci/workflow/w | user ci:good", "verify deny operation_not_granted"),
+    (
+        "public 203.0.113.9 PUT /metrics/job/ci/workflow/w | user ci:good | Content-Length: 0",
+        "verify deny operation_not_granted",
+    ),
+    (
+        "public 203.0.113.9 PUT /metrics/job/ci/workflow/w | user ci:good | Content-Length: 9 | body # up 1\\n\\n",
+        "verify charge inspect deny operation_not_granted",
+    ),
+    (
+        "public 203.0.113.9 PUT /metrics/job/ci/workflow/w | user ci:good | Transfer-Encoding: chunked | body ",
+        "verify charge inspect deny operation_not_granted",
+    ),
+    (
+        "public 203.0.113.9 PUT /metrics/job/tmp | user cleaner:good",
+        "verify charge allow delete PUT-nothing /metrics/job/tmp",
+    ),
+    (
+        "public 203.0.113.9 PUT /metrics/job/tmp | user cleaner:good | Content-Length: 0",
+        "verify charge allow delete PUT-nothing /metrics/job/tmp",
+    ),
+    (
+        "public 203.0.113.9 PUT /metrics/job/tmp | user cleaner:good | Content-Length: 2 | body #\\n",
+        "verify charge inspect allow delete PUT-nothing /metrics/job/tmp",
+    ),
+    (
+        "public 203.0.113.9 PUT /metrics/job/tmp | user cleaner:good | Content-Length: 5 | body #\\nup 1\\n",
+        "verify charge inspect allow replace PUT /metrics/job/tmp",
+    ),
+    (
+        "public 203.0.113.9 POST /metrics/job/tmp | user cleaner:good | Content-Length: 2 | body #\\n",
+        "verify charge inspect allow push POST /metrics/job/tmp",
+    ),
+];
+
+#[test]
+fn the_order_is_the_table() {
+    check(&world(policy(POLICY)), ROWS);
+}
+
+/// A required set that is not loaded is told apart from a source that is simply not meant.
+#[test]
+fn a_set_that_is_not_loaded_denies_with_its_own_reason() {
+    let full = world(policy(&POLICY.replace("[office]", "[runners]").replace(
+        "[runners] }\n    grants: [{ operations: [push], job: run",
+        "[runners, unready] }\n    grants: [{ operations: [push], job: run",
+    )));
+    check(
+        &full,
+        &[
+            ("public 9.9.9.9 POST /metrics/job/run | user runner:good", "deny ranges_unavailable"),
+            ("public 9.9.9.9 GET /nowhere", "deny ranges_unavailable"),
+            ("public 198.51.100.9 GET /nowhere", "deny target_unknown"),
+            ("public 192.0.2.1 POST /metrics/job/run | user runner:bad", "verify deny credential_rejected"),
+        ],
+    );
+    let empty = World { sets: Arc::default(), ..full };
+    check(&empty, &[("public 198.51.100.9 GET /metrics | user ci:good", "deny ranges_unavailable")]);
+}
+
+/// Anonymous beside passwords: what anonymous lacks might be granted to a password, so that is asked for.
+#[test]
+fn anonymous_beside_a_password_asks_for_the_password() {
+    let world = world(policy(
+        "version: 1
+principals:
+  first:  { anonymous: true, from: anywhere, grants: [{ operations: [push], job: a }] }
+  second: { anonymous: true, from: anywhere, grants: [{ operations: [push], job: [a, b] }] }
+  ci:
+    basic: { username: ci, password_hash_file: phc }
+    from: anywhere
+    grants: [{ operations: [push], job: c }]",
+    ));
+    check(
+        &world,
+        &[
+            ("l 9.9.9.9 POST /metrics/job/a | Content-Length: 5", "charge inspect allow push POST /metrics/job/a"),
+            ("l 9.9.9.9 POST /metrics/job/b | Content-Length: 5", "charge inspect allow push POST /metrics/job/b"),
+            ("l 9.9.9.9 POST /metrics/job/c | Content-Length: 5", "deny credential_missing"),
+            (
+                "l 9.9.9.9 POST /metrics/job/c | user ci:good | Content-Length: 5",
+                "verify charge inspect allow push POST /metrics/job/c",
+            ),
+            ("l 9.9.9.9 POST /metrics/job/a | user ci:good | Content-Length: 5", "verify deny job_not_granted"),
+            ("l 9.9.9.9 POST /metrics/job/a | user ci:bad | Content-Length: 5", "verify deny credential_rejected"),
+        ],
+    );
+    let who = |job: &str| {
+        let line = format!("l 9.9.9.9 POST /metrics/job/{job} | Content-Length: 5");
+        drive(&world, &request(&world, &line)).1.identity.principal
+    };
+    assert_eq!((who("a").as_deref(), who("b").as_deref()), (Some("first"), Some("second")));
+}
+
+#[test]
+fn a_policy_without_principals_denies_everything() {
+    let world = world(Policy::default());
+    check(
+        &world,
+        &[
+            ("l 127.0.0.1 GET /metrics", "deny source_not_allowed"),
+            ("l 127.0.0.1 GET /-/healthy", "deny source_not_allowed"),
+            ("l 127.0.0.1 POST /metrics/job/a | user a:good", "deny source_not_allowed"),
+        ],
+    );
+}
+
+/// Every reason that `decide` itself can give is in the tables above.
+#[test]
+fn the_tables_show_every_reason_of_decide() {
+    let mut shown: BTreeSet<&str> = ROWS.iter().filter_map(|(_, o)| o.split_once("deny ")).map(|(_, r)| r).collect();
+    shown.insert("ranges_unavailable");
+    let all = "source_unknown source_not_allowed ranges_unavailable target_unknown target_ambiguous method_not_allowed \
+               origin_not_allowed credential_missing credential_rejected login_throttled verifier_busy \
+               operation_not_granted job_not_granted label_not_granted request_malformed encoding_unsupported \
+               length_required payload_too_large quota_exhausted";
+    assert_eq!(shown, all.split_whitespace().collect());
+}
+
+#[test]
+fn a_password_is_verified_against_its_own_hashes_and_a_strangers_against_decoys() {
+    let world = world(policy(POLICY));
+    for (line, principal, decoys) in [
+        ("public 203.0.113.9 GET /metrics | user ci:good", Some(0), false),
+        ("public 203.0.113.9 GET /metrics | user ci:bad", Some(0), false),
+        ("public 203.0.113.9 GET /metrics | user cleaner:bad", Some(1), false),
+        ("public 203.0.113.9 GET /metrics | user nobody:good", None, true),
+        ("public 203.0.113.9 GET /metrics | user runner:good", None, true),
+        ("public 203.0.113.9 GET /metrics | user CI:good", None, true),
+        ("public 203.0.113.9 GET /metrics | user prometheus:good", None, true),
+    ] {
+        let Step::Verify(claim) = decide(&world, &request(&world, line).head, &Facts::default()) else {
+            panic!("{line}: no password is verified")
+        };
+        assert_eq!(claim.principal, principal, "{line}");
+        assert_eq!(claim.hashes.len(), 1, "{line}");
+        assert!(claim.hashes.iter().all(|hash| hash.is_decoy() == decoys), "{line}");
+        assert!(line.ends_with(&format!(
+            "user {}:{}",
+            claim.username,
+            String::from_utf8_lossy(claim.password.expose())
+        )));
+    }
+}
+
+/// A lookup that says yes to a user that does not exist must not open the door.
+#[test]
+fn an_unknown_user_stays_unknown_whatever_the_verifier_says() {
+    let world = world(policy(POLICY));
+    let request = request(&world, "public 203.0.113.9 GET /metrics | user nobody:good");
+    let facts = Facts { login: Some(Ok(())), ..Facts::default() };
+    let Step::Done(decision) = decide(&world, &request.head, &facts) else { panic!("not decided") };
+    assert_eq!(decision.denial().map(|d| d.reason), Some(Reason::CredentialRejected));
+}
+
+#[test]
+fn quotas_are_charged_together_own_ones_first() {
+    let world = world(policy(POLICY));
+    let charged = |line: &str| -> Vec<String> {
+        let facts = Facts { login: Some(Ok(())), ..Facts::default() };
+        match decide(&world, &request(&world, line).head, &facts) {
+            Step::Charge(charge) => {
+                let shown = |e: &crate::decision::ChargeEntry| format!("{} {:?} {}", e.rule, e.principal, e.value);
+                charge.entries.iter().map(shown).collect()
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    };
+    assert_eq!(
+        charged("public 2001:db8::9 POST /metrics/job/side | user ci:good | Content-Length: 5"),
+        [r#"ci.quotas[0] Some("ci") side"#, r#"ci.quotas[1] Some("ci") 2001:db8:0:0::/64"#, "quotas[0] None ",]
+    );
+    assert_eq!(
+        charged("public 203.0.113.9 PUT /metrics/job/ci/workflow/w | user ci:good | Content-Length: 5"),
+        [r#"ci.quotas[0] Some("ci") ci"#]
+    );
+    assert_eq!(
+        charged("public 203.0.113.9 GET /metrics | user ci:good"),
+        [r#"default.reads Some("ci") 203.0.113.9"#],
+        "reads never spend a push quota"
+    );
+}
+
+#[test]
+fn a_refused_charge_names_the_rule() {
+    let world = world(policy(POLICY));
+    for (index, rule, burst, period) in
+        [(0, "ci.quotas[0]", 10, 60), (1, "ci.quotas[1]", 5, 60), (2, "quotas[0]", 100, 3600)]
+    {
+        let line =
+            format!("public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 5 | charge {index}");
+        let (_, decision) = drive(&world, &request(&world, &line));
+        let retry = decision.denial().and_then(|d| d.retry.clone()).unwrap();
+        assert_eq!(decision.identity.rule.as_deref(), Some(rule));
+        assert_eq!(decision.identity.principal.as_deref(), Some("ci"));
+        let named = ExhaustedRule { name: rule.to_owned(), burst, period: Duration::from_secs(period) };
+        assert_eq!((retry.rule, retry.wait), (Some(named), Duration::from_millis(5400)));
+    }
+}
+
+#[test]
+fn of_several_grants_the_furthest_miss_is_told() {
+    let grants = [
+        ("[{ operations: [delete], job: a }]", "operation_not_granted", "no grant"),
+        ("[{ operations: [delete], job: a }, { operations: [push], job: b }]", "job_not_granted", "p.grants[1]"),
+        (
+            "[{ operations: [push], job: a, labels: { x: '1' } }, { operations: [push], job: b }]",
+            "label_not_granted",
+            "p.grants[0]",
+        ),
+        (
+            "[{ operations: [push], job: b }, { operations: [push], job: a, labels: { x: '1' } }, { operations: [delete], job: a }]",
+            "label_not_granted",
+            "p.grants[1]",
+        ),
+    ];
+    for (grants, reason, furthest) in grants {
+        let text = format!("version: 1\nprincipals: {{ p: {{ anonymous: true, from: anywhere, grants: {grants} }} }}");
+        let denial = denial(&world(policy(&text)), "l 9.9.9.9 POST /metrics/job/a | Content-Length: 5");
+        assert_eq!(denial.reason.code(), reason, "{grants}");
+        assert!(reason == "operation_not_granted" || denial.detail.contains(furthest), "{grants}: {}", denial.detail);
+    }
+}
+
+/// What the body turned out to be is told as it was found.
+#[test]
+fn a_refused_body_is_refused_with_its_own_reason() {
+    let world = world(policy(POLICY));
+    let request = request(&world, "public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 5");
+    for reason in [Reason::PayloadInvalid, Reason::BodyIncomplete, Reason::PayloadTooLarge, Reason::RequestTimeout] {
+        let body = Some(Err(crate::decision::Denial::new(reason)));
+        let facts = Facts { login: Some(Ok(())), charged: Some(Ok(())), body };
+        let Step::Done(decision) = decide(&world, &request.head, &facts) else { panic!("not decided") };
+        assert_eq!(decision.denial().map(|d| d.reason), Some(reason));
+        assert_eq!(decision.identity.principal.as_deref(), Some("ci"));
+    }
+}
