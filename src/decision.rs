@@ -5,6 +5,7 @@
 
 mod decide;
 mod denial;
+mod inspect;
 mod reason;
 mod step;
 mod text;

@@ -104,11 +104,6 @@ impl Admission {
     pub fn max_bytes(&self) -> u64 {
         self.limits.max_bytes
     }
-
-    /// What the body is checked against.
-    pub fn limits(&self) -> &PayloadLimits {
-        &self.limits
-    }
 }
 
 /// Proof that the gateway may be contacted, and what to ask of it. Only `decide` makes one.

@@ -7,7 +7,6 @@ mod texts;
 
 use super::{Claim, Decision, ExhaustedRule, Facts, LoginFailure, Reason, Step, Verdict, Work, decide};
 use crate::config::{Secrets, read};
-use crate::payload::{Format, inspect};
 use crate::policy::{Policy, World};
 use crate::prefix_set::PrefixSet;
 use crate::request::{Head, RawHead};
@@ -91,9 +90,7 @@ fn drive(world: &World, request: &Request) -> (Vec<&'static str>, Decision) {
             Step::Inspect(admission) => {
                 steps.push("inspect");
                 assert!(admission.max_bytes() > 0);
-                let denied =
-                    |e: crate::payload::PayloadError| super::Denial::new(Reason::PayloadInvalid).detail(e.to_string());
-                facts.body = Some(inspect(Format::Text, &request.body).map_err(denied));
+                facts.body = Some(admission.inspect(&request.head, &request.body));
             }
             Step::Done(decision) => return (steps, decision),
         }

@@ -9,10 +9,10 @@ use crate::decision::{Admission, Decision, Denial, Facts, Permit, Reason, Verdic
 use crate::gate::{Gate, Gated};
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::payload::{self, Format, Rules, Summary};
+use crate::payload::Format;
 use crate::policy::{Limits, World};
 use crate::record::Record;
-use crate::request::{Head, Length, Target, Version};
+use crate::request::{Head, Length, Version};
 use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_core::protocols::http::v1::server::HttpSession;
@@ -99,7 +99,7 @@ impl Proxy {
                 Gated::Done(decision) => break decision,
                 Gated::Inspect(admission) => {
                     let (body, room) = self.take_body(session, head, &admission).await;
-                    facts.body = Some(body.as_ref().map_err(Denial::clone).and_then(|b| inspect(head, b, &admission)));
+                    facts.body = Some(body.as_ref().map_err(Denial::clone).and_then(|b| admission.inspect(head, b)));
                     held = body.ok().zip(room);
                 }
             }
@@ -292,21 +292,4 @@ fn abandon(session: &mut HttpSession, story: &mut Story) {
     if story.detail.is_empty() {
         story.detail = "the answer could not be written".to_owned();
     }
-}
-
-fn inspect(head: &Head, body: &Bytes, admission: &Admission) -> Result<Summary, Denial> {
-    let invalid = |hint: String| Denial::new(Reason::PayloadInvalid).detail(hint.clone()).hint(hint);
-    let Some(format) = Format::of(head.content_type.as_deref()) else {
-        return Err(invalid(format!("a protobuf body needs the Content-Type {:?}", Format::Protobuf.content_type())));
-    };
-    let labels = match &head.target {
-        Ok(Target::Group(key)) => key.labels().keys().map(String::as_str).chain(["job"]).collect(),
-        _ => vec!["job"],
-    };
-    let limits = admission.limits();
-    let rules = Rules { shape: &limits.shape, overwritten: &labels, allowed: &|name| limits.allows(name) };
-    payload::inspect(format, body, &rules).map_err(|faults| {
-        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        invalid(faults.join("; "))
-    })
 }

@@ -69,7 +69,7 @@ fn principals() -> impl Strategy<Value = Vec<Principal>> {
             from,
             grants,
             quotas: vec![rule.clone()],
-            payload: PayloadLimits { max_bytes: 1000 },
+            payload: PayloadLimits { max_bytes: 1000, ..PayloadLimits::default() },
         };
         kinds.into_iter().enumerate().map(principal).collect()
     })

@@ -1,0 +1,32 @@
+//! The body against what its principal may push.
+
+use super::{Admission, Denial, Reason};
+use crate::payload::{self, Format, Rules, Summary};
+use crate::request::{Head, Target};
+
+impl Admission {
+    /// Checks a whole body by the limits of the principal.
+    ///
+    /// # Errors
+    /// The refusal, with the first few faults.
+    pub fn inspect(&self, head: &Head, body: &[u8]) -> Result<Summary, Denial> {
+        let Some(format) = Format::of(head.content_type.as_deref()) else {
+            let wanted = Format::Protobuf.content_type();
+            return Err(invalid(format!("a protobuf body needs the Content-Type {wanted:?}")));
+        };
+        let labels = match &head.target {
+            Ok(Target::Group(key)) => key.labels().keys().map(String::as_str).chain(["job"]).collect(),
+            _ => vec!["job"],
+        };
+        let allowed = |name: &str| self.limits.allows(name);
+        let rules = Rules { shape: &self.limits.shape, overwritten: &labels, allowed: &allowed };
+        payload::inspect(format, body, &rules).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            invalid(faults.join("; "))
+        })
+    }
+}
+
+fn invalid(faults: String) -> Denial {
+    Denial::new(Reason::PayloadInvalid).detail(faults.clone()).hint(faults)
+}
