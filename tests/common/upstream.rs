@@ -92,9 +92,10 @@ impl Upstream {
 
     /// Takes connections and resets each as soon as a byte has come.
     pub fn resetting() -> Self {
-        Self::serve(|stream, _| {
-            // Closed on unread bytes, the system sends a reset.
+        Self::serve(|stream, shared| {
             let _ = stream.peek(&mut [0]);
+            // The last handle closed on unread bytes, the system sends a reset.
+            shared.state.lock().unwrap().connections.clear();
         })
     }
 
