@@ -1,0 +1,80 @@
+# Two commands: `make run` to try it, `make test` to check it. `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Where everything that is built, fetched or generated lives; scripts and policies/quickstart.yaml count on it.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+TOOLS := $(CARGO_TARGET_DIR)/tools
+export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin
+
+# The port that `make run` serves on, and for how long `make fuzz` runs each target.
+PORT ?= 9091
+FUZZ_SECONDS ?= 60
+
+CLIENTS := $(CARGO_TARGET_DIR)/clients
+export PUSHGUARD_PYTHON ?= $(CLIENTS)/python/bin/python
+export PUSHGUARD_NODE_MODULES ?= $(CLIENTS)/node/node_modules
+
+.PHONY: help
+help: ## Say what there is
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: run
+run: ## Build, start a real Pushgateway and pushguard in front of it (PORT=9091, PUSHGATEWAY=/path)
+	@tests/scripts/need.sh cc=build-essential cmake curl
+	@cargo build --locked
+	@PORT=$(PORT) tests/scripts/run.sh
+
+.PHONY: test
+test: test-needs ## Install what the tests need, then run all of them: format, clippy, tests
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGUARD_REQUIRE_ALL=1 cargo test --locked
+
+.PHONY: test-needs
+test-needs: ## Only install what the tests need
+	@tests/scripts/need.sh cc=build-essential cmake curl python3 python:ensurepip=python3-venv node=nodejs npm
+	@tests/scripts/components.sh
+	@tests/scripts/gateway.sh > /dev/null
+	@$(MAKE) $(CLIENTS)/python/.installed $(CLIENTS)/node/.installed
+
+# The official client libraries, in the versions that these files name.
+$(CLIENTS)/python/.installed: tests/clients/requirements.txt
+	@echo "Installing the Python client into target/clients/python"
+	@python3 -m venv --clear $(CLIENTS)/python
+	@$(CLIENTS)/python/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(CLIENTS)/node/.installed: tests/clients/package.json
+	@echo "Installing prom-client into target/clients/node"
+	@rm -rf $(CLIENTS)/node && mkdir -p $(CLIENTS)/node && cp $< $(CLIENTS)/node/
+	@npm install --prefix $(CLIENTS)/node --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: audit
+audit: ## Licences, banned crates and sources of all dependencies (cargo deny)
+	@tests/scripts/tool.sh cargo-deny
+	cargo deny --all-features --locked check --config .deny.toml --hide-inclusion-graph licenses bans sources
+	@echo "Known vulnerabilities were not looked up; that needs the RustSec database: make advisories"
+
+.PHONY: advisories
+advisories: ## Known vulnerabilities of all dependencies; fetches the RustSec database
+	@tests/scripts/tool.sh cargo-deny
+	cargo deny --all-features --locked check --config .deny.toml advisories
+
+.PHONY: fuzz
+fuzz: ## Run each target of tests/fuzz for FUZZ_SECONDS=60 (nightly Rust)
+	@tests/scripts/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: measure
+measure: ## Print idle memory, and CPU per push beside bare forwarding by nginx
+	@tests/scripts/need.sh cc=build-essential cmake curl python3
+	@cargo build --release --locked
+	@PUSHGATEWAY="$$(tests/scripts/gateway.sh)" python3 tests/scripts/measure/measure.py
+
+.PHONY: clean
+clean: ## Remove all that was built, fetched or generated
+	rm -rf target
