@@ -32,7 +32,7 @@ enum Command {
 }
 
 /// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     /// All is well.
     Ok,
@@ -66,4 +66,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Says on standard error why a command failed.
 fn complain(message: impl std::fmt::Display) {
     eprintln!("pushguard: {message}");
+}
+
+/// Writes a line to standard output; false where nobody takes it.
+fn say(line: impl std::fmt::Display) -> bool {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
 }

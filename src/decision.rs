@@ -16,7 +16,8 @@ pub use decide::decide;
 pub use denial::{Denial, ExhaustedRule, Exhaustion};
 pub use reason::Reason;
 pub use step::{
-    Admission, Charge, ChargeEntry, Claim, Decision, Facts, Identity, LoginFailure, Permit, Step, Verdict, Work,
+    Admission, Charge, ChargeEntry, Charged, Claim, Decision, Facts, Identity, LoginFailure, Permit, Step, Verdict,
+    Work,
 };
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! The driver of [`decide`](crate::decision::decide): it answers what needs no socket, until a body is wanted or the
 //! decision stands.
 
-use crate::auth::{Cache, Verifier};
+use crate::auth::{Busy, Cache, Verifier};
 use crate::clock::Clock;
 use crate::decision::{
-    Admission, Charge, ChargeEntry, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, decide,
+    Admission, Charge, ChargeEntry, Charged, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, decide,
 };
 use crate::limit::{Entry, Ledger, Rate};
 use crate::policy::{Limits, World, source_value};
 use crate::request::Head;
+use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// What outlives a request: spent quotas, verified passwords, the verifier.
 pub struct Gate {
@@ -19,6 +22,7 @@ pub struct Gate {
     login_rate: Rate,
     cache: Cache,
     verifier: Verifier,
+    attempts: Mutex<HashMap<AttemptKey, Arc<Attempt>>>,
     limits: Limits,
 }
 
@@ -30,6 +34,11 @@ pub enum Gated {
     /// It is decided.
     Done(Decision),
 }
+
+/// The source, and what the attempt is known by.
+type AttemptKey = (String, [u8; 32]);
+/// The answer that equal attempts wait for.
+type Attempt = OnceCell<Result<(), LoginFailure>>;
 
 /// The name of the login budget in `RateLimit` headers.
 const LOGIN_RULE: &str = "login";
@@ -45,6 +54,7 @@ impl Gate {
             login_rate: limits.login_rate(),
             cache: Cache::new(limits.login_cache_entries, limits.login_cache, cache_key),
             verifier: Verifier::new(memory_kib, limits.login_queue),
+            attempts: Mutex::default(),
             limits,
         }
     }
@@ -54,6 +64,7 @@ impl Gate {
         loop {
             match decide(world, head, facts) {
                 Step::Verify(claim) => facts.login = Some(self.verify(&claim, head).await),
+                Step::Charge(charge) if charge.for_body => facts.charged_for_body = Some(self.charge(&charge)),
                 Step::Charge(charge) => facts.charged = Some(self.charge(&charge)),
                 Step::Inspect(admission) => return Gated::Inspect(admission),
                 Step::Done(decision) => return Gated::Done(decision),
@@ -66,6 +77,8 @@ impl Gate {
         self.verifier.hashes()
     }
 
+    /// Whether the password holds. Equal attempts at one time share one answer, and so one hash and one reservation: a
+    /// run that pushes twenty times at once is not twenty guesses.
     async fn verify(&self, claim: &Claim, head: &Head) -> Result<(), LoginFailure> {
         let user = claim.username.as_bytes();
         let now = self.clock.tick();
@@ -73,11 +86,22 @@ impl Gate {
         {
             return Ok(());
         }
-        // Reserved before the hash: a thousand guesses at once must not cost a thousand hashes.
         let source = source_value(*head.source.as_ref().unwrap_or(&head.peer));
+        let key = (source, self.cache.attempt(user, &claim.hashes, &claim.password));
+        let attempt = self.attempts.lock().entry(key.clone()).or_default().clone();
+        let answer = attempt.get_or_init(|| self.log_in(claim, &key.0)).await.clone();
+        let mut attempts = self.attempts.lock();
+        if attempts.get(&key).is_some_and(|known| Arc::ptr_eq(known, &attempt)) {
+            attempts.remove(&key);
+        }
+        answer
+    }
+
+    async fn log_in(&self, claim: &Claim, source: &str) -> Result<(), LoginFailure> {
+        // Reserved before the hash: a thousand guesses at once must not cost a thousand hashes.
         let key: [&[u8]; 1] = [source.as_bytes()];
         let budget = Entry { rule: LOGIN_RULE, key: &key, rate: self.login_rate };
-        if let Err(exhausted) = self.logins.charge(&[budget], now) {
+        if let Err(exhausted) = self.logins.charge(&[budget], self.clock.tick()) {
             let rate = self.login_rate;
             let rule = ExhaustedRule { name: LOGIN_RULE.to_owned(), burst: rate.burst(), period: rate.period() };
             return Err(LoginFailure::Throttled { rule, wait: exhausted.wait });
@@ -85,21 +109,23 @@ impl Gate {
         let verified = self.verifier.verify(claim.hashes.clone(), claim.password.clone(), self.limits.login_wait).await;
         match verified {
             Ok(Some(index)) if claim.principal.is_some() => {
-                self.logins.refund(&Entry { rule: LOGIN_RULE, key: &key, rate: self.login_rate });
+                self.logins.refund(&budget);
                 if let Some(hash) = claim.hashes.get(index) {
-                    self.cache.insert(user, hash, &claim.password, self.clock.tick());
+                    self.cache.insert(claim.username.as_bytes(), hash, &claim.password, self.clock.tick());
                 }
                 Ok(())
             }
             Ok(_) => Err(LoginFailure::Rejected),
+            // Its hash may have been begun.
+            Err(Busy::Deadline) => Err(LoginFailure::Busy),
             Err(_) => {
-                self.logins.refund(&Entry { rule: LOGIN_RULE, key: &key, rate: self.login_rate });
+                self.logins.refund(&budget);
                 Err(LoginFailure::Busy)
             }
         }
     }
 
-    fn charge(&self, charge: &Charge) -> Result<(), (usize, std::time::Duration)> {
+    fn charge(&self, charge: &Charge) -> Charged {
         let keys: Vec<[&[u8]; 2]> = charge.entries.iter().map(key).collect();
         let entries: Vec<Entry<'_>> =
             charge.entries.iter().zip(&keys).map(|(e, key)| Entry { rule: &e.rule, key, rate: e.rate }).collect();

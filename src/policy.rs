@@ -11,7 +11,7 @@ mod quota;
 
 pub use grant::{Grant, LabelFault, LabelRule, Miss};
 pub use limits::{Limits, PayloadLimits, default_quotas};
-pub use network::{Admits, From, Listener, NamedSets, Source, is_private};
+pub use network::{Admits, From, Listener, NamedSets, Source, is_private, meets_private};
 pub use operation::{Operation, OperationSet};
 pub use pattern::{Pattern, PatternError};
 pub use principal::{Basic, Principal};

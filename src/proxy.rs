@@ -5,6 +5,7 @@
 //! body that it admits, and answers; `upstream` is the gateway; `respond` writes what is ours to say.
 
 mod body;
+mod connections;
 mod exchange;
 mod head;
 mod listener;
@@ -12,8 +13,9 @@ mod respond;
 mod service;
 mod upstream;
 
+pub use connections::Connections;
 pub use exchange::Proxy;
 pub use listener::{Handler, Incoming, Listener, Refused};
-pub use respond::{Answer, Reply, reply};
+pub use respond::{Answer, Reply, send};
 pub use service::{Service, bind};
 pub use upstream::{Upstream, UpstreamUrl, UpstreamUrlError};

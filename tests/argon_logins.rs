@@ -121,7 +121,7 @@ fn a_crowd_of_logins_is_answered() {
     let address = guard.address();
     let statuses: Vec<(bool, u16)> = std::thread::scope(|scope| {
         let login = |n: u8| {
-            let good = n % 2 == 0;
+            let good = n.is_multiple_of(2);
             let password = if good { PASSWORD } else { "wrong" };
             (good, push(&format!("127.0.3.{n}"), address, "other", password).status)
         };

@@ -57,6 +57,13 @@ impl Cache {
         verified.insert(id, now);
     }
 
+    /// What this attempt to log in is known by while it is under way: equal for equal user, password and stored hashes,
+    /// and telling nothing of them.
+    pub fn attempt(&self, user: &[u8], hashes: &[PasswordHash], password: &Secret) -> [u8; 32] {
+        let records: Vec<String> = hashes.iter().map(PasswordHash::to_phc).collect();
+        self.id(user, records.join("\n").as_bytes(), password.expose())
+    }
+
     /// Forgets everything, as a reload of the policy does.
     pub fn clear(&self) {
         self.verified.lock().clear();

@@ -1,6 +1,6 @@
 //! `pushguard check`
 
-use super::{Outcome, random};
+use super::{Outcome, random, say};
 use crate::config::{Secrets, load};
 use ring::rand::SystemRandom;
 use std::path::PathBuf;
@@ -21,22 +21,23 @@ impl Check {
     pub(super) fn run(&self) -> Outcome {
         let secrets = if self.secrets { Secrets::Required } else { Secrets::Optional };
         let system = SystemRandom::new();
-        let mut outcome = Outcome::Ok;
+        let (mut outcome, mut said) = (Outcome::Ok, true);
         for file in &self.files {
             match load(file, secrets, &mut random::decoys(&system)) {
                 Ok(loaded) => {
                     for warning in &loaded.warnings.list {
                         eprintln!("{} (warning)", warning.in_file(file));
                     }
-                    println!("{}: ok, {}", file.display(), count(loaded.policy.principals.len()));
+                    said &= say(format_args!("{}: ok, {}", file.display(), count(loaded.policy.principals.len())));
                 }
                 Err(problems) => {
-                    println!("{problems}");
-                    outcome = Outcome::Invalid;
+                    said &= say(&problems);
+                    let this = if problems.unreadable { Outcome::Undecided } else { Outcome::Invalid };
+                    outcome = outcome.max(this);
                 }
             }
         }
-        outcome
+        if said { outcome } else { Outcome::Undecided }
     }
 }
 

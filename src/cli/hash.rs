@@ -1,6 +1,6 @@
 //! `pushguard hash`
 
-use super::{Outcome, complain, random};
+use super::{Outcome, complain, random, say};
 use crate::auth;
 use crate::secret::Secret;
 use ring::rand::SystemRandom;
@@ -19,10 +19,8 @@ pub(super) struct Hash {}
 impl Hash {
     pub(super) fn run(&self) -> Outcome {
         match hash() {
-            Ok(line) => {
-                println!("{line}");
-                Outcome::Ok
-            }
+            Ok(line) if say(&line) => Outcome::Ok,
+            Ok(_) => Outcome::Undecided,
             Err((outcome, message)) => {
                 complain(message);
                 outcome

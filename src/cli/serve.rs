@@ -10,7 +10,7 @@ use crate::live::Live;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::policy::{Limits, Policy};
-use crate::proxy::{Handler, Listener, Proxy, Service, Upstream, UpstreamUrl};
+use crate::proxy::{Connections, Handler, Listener, Proxy, Service, Upstream, UpstreamUrl};
 use crate::ranges::refresh::{self, Refresher, Settings};
 use crate::ranges::store::Store;
 use ring::rand::SystemRandom;
@@ -79,6 +79,8 @@ pub(super) struct Serve {
     log_level: tracing::Level,
 }
 
+/// The name of the admin listener in the log.
+const ADMIN: &str = "admin";
 /// How long requests may go on once the end is asked for.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -97,7 +99,7 @@ impl Serve {
             Ok(policy) => policy,
             Err(problems) => {
                 eprintln!("{problems}");
-                return Outcome::Invalid;
+                return if problems.unreadable { Outcome::Undecided } else { Outcome::Invalid };
             }
         };
         match self.start(policy, clock) {
@@ -125,13 +127,13 @@ impl Serve {
                 message: format!("the listener {name:?} has no address; start with --web.listen-address {name}=ADDR"),
             })
             .collect();
-        if list.is_empty() { Ok(loaded.policy) } else { Err(Problems { file: file.clone(), list }) }
+        if list.is_empty() { Ok(loaded.policy) } else { Err(Problems { file: file.clone(), list, unreadable: false }) }
     }
 
     fn start(&self, policy: Policy, clock: Arc<dyn Clock>) -> Result<(), String> {
         self.check_names()?;
         let listeners = self.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let admin = bind(&self.admin.named("admin"))?;
+        let admin = bind(&self.admin.named(ADMIN))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -143,6 +145,9 @@ impl Serve {
 
     fn check_names(&self) -> Result<(), String> {
         for (index, listen) in self.listen.iter().enumerate() {
+            if listen.name == ADMIN {
+                return Err(format!("the listener name {ADMIN:?} is taken by --admin.listen-address"));
+            }
             if self.listen.iter().take(index).any(|other| other.name == listen.name) {
                 return Err(format!("two listeners are named {:?}; write --web.listen-address NAME=ADDR", listen.name));
             }
@@ -169,12 +174,12 @@ impl Serve {
         let proxy = Arc::new(Proxy {
             live: live.clone(),
             gate,
-            upstream: Upstream::new(self.upstream_url.clone(), limits, clock.clone()),
+            upstream: Arc::new(Upstream::new(self.upstream_url.clone(), limits, clock.clone())),
             limits,
             body_room: Semaphore::new(usize::try_from(limits.body_bytes / 1024).unwrap_or(usize::MAX >> 4)),
             clock: clock.clone(),
             metrics: metrics.clone(),
-            ids: Box::new(move || random::request_id(&system)),
+            ids: request_ids(),
         });
         if self.state_dir.is_none() {
             tracing::warn!(
@@ -188,7 +193,8 @@ impl Serve {
         let ready = Arc::new(AtomicBool::new(false));
         let house = House {
             limits,
-            connections: Arc::new(Semaphore::new(limits.connections)),
+            connections: Connections::new(limits.connections, limits.source_connections),
+            live: live.clone(),
             in_flight: Arc::new(AtomicUsize::new(0)),
             clock,
             metrics: metrics.clone(),
@@ -208,8 +214,9 @@ impl Serve {
             }
             services.push(house.open(bound, proxy.clone()));
         }
-        let admin_house = House { connections: Arc::new(Semaphore::new(64)), ..house.clone() };
-        services.push(admin_house.open(admin, Arc::new(Admin { metrics, ready: ready.clone() })));
+        let admin_house = House { connections: Connections::new(64, 64), ..house.clone() };
+        let admin_ids = request_ids();
+        services.push(admin_house.open(admin, Arc::new(Admin { metrics, ready: ready.clone(), ids: admin_ids })));
         if let Some(refresher) = refresher {
             tokio::spawn(refresher.run(move |sets| live.publish_sets(sets)));
         }
@@ -238,11 +245,18 @@ impl Serve {
     }
 }
 
+/// Makes ids out of the system's randomness.
+fn request_ids() -> Box<dyn Fn() -> String + Send + Sync> {
+    let system = SystemRandom::new();
+    Box::new(move || random::request_id(&system))
+}
+
 /// What all listeners share.
 #[derive(Clone)]
 struct House {
     limits: Limits,
-    connections: Arc<Semaphore>,
+    connections: Arc<Connections>,
+    live: Arc<Live>,
     in_flight: Arc<AtomicUsize>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -252,8 +266,11 @@ struct House {
 impl House {
     fn open<H: Handler>(&self, bound: Bound, handler: Arc<H>) -> Service {
         tracing::info!(msg = "listening", listener = bound.name, address = %bound.address);
+        let (name, live): (Arc<str>, _) = (bound.name.into(), self.live.clone());
+        let listener_name = name.clone();
         let listener = Listener {
-            name: bound.name.into(),
+            name,
+            is_proxy: Box::new(move |peer| live.load().policy.trusted_proxies(&listener_name).contains(peer)),
             handler,
             limits: self.limits,
             connections: self.connections.clone(),

@@ -53,7 +53,10 @@ pub(super) fn read(text: &str) -> Result<Lines, Vec<Problem>> {
         match event {
             Ok((event, span)) => pass.event(&event, span.start.line()),
             Err(error) => {
-                pass.problem(error.marker().line(), format!("not YAML: {}", error.info()));
+                pass.problem(
+                    error.marker().line(),
+                    format!("not YAML: {}; a text that begins with * & ! or {{ needs quotes", error.info()),
+                );
                 break;
             }
         }

@@ -35,8 +35,8 @@ pub struct Loaded {
 /// # Errors
 /// All problems of the file.
 pub fn load(file: &Path, secrets: Secrets, random: &mut dyn FnMut() -> [u8; 48]) -> Result<Loaded, Problems> {
-    let problems = |list| Problems { file: file.to_owned(), list };
-    let text = text(file).map_err(|message| problems(vec![whole(message)]))?;
+    let problems = |list| Problems { file: file.to_owned(), list, unreadable: false };
+    let text = text(file).map_err(|message| Problems { unreadable: true, ..problems(vec![whole(message)]) })?;
     let folder = file.parent().unwrap_or(Path::new(""));
     match read(&text, folder, secrets, random) {
         Ok((policy, warnings)) => Ok(Loaded { policy, warnings: problems(warnings) }),
@@ -74,7 +74,8 @@ fn text(file: &Path) -> Result<String, String> {
     if u64::try_from(read).unwrap_or(u64::MAX) > MAX_BYTES {
         return Err(format!("a policy has at most {MAX_BYTES} bytes"));
     }
-    Ok(text)
+    // Editors on other systems begin a file with it; it says nothing.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 fn whole(message: String) -> Problem {

@@ -1,7 +1,7 @@
 //! `listeners` and `sources`.
 
 use super::reader::{Node, Reader, suggestion};
-use crate::policy::{Listener, Source};
+use crate::policy::{Listener, Source, meets_private};
 use crate::prefix_set::PrefixSet;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,13 +79,13 @@ fn source(
         }
         names.into_iter().map(|(_, name)| name).collect::<BTreeSet<_>>()
     });
-    let private = nets.iter().any(is_private_net);
-    let source = Source {
-        name: name.to_owned(),
-        prefixes: PrefixSet::from_prefixes(nets),
-        github: github.into_iter().map(|(_, key)| key).collect(),
-        listeners,
-    };
+    let prefixes = PrefixSet::from_prefixes(nets.iter().copied());
+    if prefixes.coverage().0 == 1 << 32 {
+        reader.problem(&node.path, format!("together these are every IPv4 address; {ANYWHERE}"));
+    }
+    let private = nets.iter().any(meets_private);
+    let source =
+        Source { name: name.to_owned(), prefixes, github: github.into_iter().map(|(_, key)| key).collect(), listeners };
     Some(NamedSource { source: Arc::new(source), path: node.path.clone(), private })
 }
 
@@ -105,6 +105,9 @@ fn prefixes(reader: &mut Reader, node: &Node<'_>, everybody: &str) -> Vec<IpNet>
         let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
         match net {
             None => reader.problem(&path, format!("{text:?} is not an address or prefix such as 10.0.0.0/8")),
+            Some(IpNet::V6(net)) if net.network().to_ipv4_mapped().is_some() => {
+                reader.problem(&path, format!("{text} is an IPv4 range in IPv6 spelling; write the IPv4 range"));
+            }
             Some(net) if net.prefix_len() == 0 => reader.problem(&path, format!("{text} is everybody; {everybody}")),
             Some(net) if net.addr() != net.network() => {
                 reader.problem(&path, format!("{text} has bits behind its length; write {}", net.trunc()));
@@ -113,22 +116,4 @@ fn prefixes(reader: &mut Reader, node: &Node<'_>, everybody: &str) -> Vec<IpNet>
         }
     }
     nets
-}
-
-/// Ranges that no client on the internet has.
-const PRIVATE: &[&str] = &[
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "::1/128",
-    "fc00::/7",
-    "fe80::/10",
-];
-
-fn is_private_net(net: &IpNet) -> bool {
-    let private = PRIVATE.iter().filter_map(|text| text.parse::<IpNet>().ok());
-    private.into_iter().any(|private| private.contains(net) || net.contains(&private))
 }

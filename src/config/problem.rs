@@ -21,6 +21,8 @@ pub struct Problems {
     pub file: PathBuf,
     /// Its problems, in the order of the file as far as lines are known.
     pub list: Vec<Problem>,
+    /// Whether the file could not be read at all, so that nothing is known of what it says.
+    pub unreadable: bool,
 }
 
 impl Problem {

@@ -59,6 +59,10 @@ fn burst(reader: &mut Reader, node: &Node<'_>) -> Option<u32> {
 }
 
 fn period(reader: &mut Reader, node: &Node<'_>) -> Option<Duration> {
+    if let Some(number) = node.value.as_u64() {
+        reader.problem(&node.path, format!("a period has a unit; write {number}s for seconds"));
+        return None;
+    }
     let text = reader.text(node)?;
     let period = units::duration(&text).filter(|p| (Duration::from_secs(1)..=LONGEST_PERIOD).contains(p));
     if period.is_none() {
@@ -123,9 +127,12 @@ fn bytes(reader: &mut Reader, node: &Node<'_>) -> Option<u64> {
 /// built-in ones.
 pub(super) fn effective(own: Option<Vec<QuotaRule>>, defaults: Option<&Vec<QuotaRule>>) -> Vec<QuotaRule> {
     let mut rules = own.or_else(|| defaults.cloned()).unwrap_or_default();
-    let counted = |class: OperationSet, rules: &[QuotaRule]| rules.iter().any(|rule| rule.operations.meets(class));
-    let missing: Vec<QuotaRule> =
-        default_quotas().into_iter().filter(|rule| !counted(rule.operations, &rules)).collect();
-    rules.extend(missing);
+    let counted: OperationSet = rules.iter().flat_map(|rule| rule.operations.iter()).collect();
+    for rule in default_quotas() {
+        let operations: OperationSet = rule.operations.iter().filter(|o| !counted.contains(*o)).collect();
+        if !operations.is_empty() {
+            rules.push(QuotaRule { operations, ..rule });
+        }
+    }
     rules
 }

@@ -35,13 +35,13 @@ pub(super) fn hashes(reader: &mut Reader, node: &Node<'_>, folder: &Path, secret
 }
 
 fn read(file: &Path) -> std::io::Result<(Zeroizing<String>, bool)> {
-    let opened = std::fs::File::open(file)?;
-    let metadata = opened.metadata()?;
+    // Before it is opened: opening a pipe would wait for its writer.
+    let metadata = std::fs::metadata(file)?;
     if !metadata.is_file() || metadata.len() > MAX_BYTES {
         return Err(std::io::Error::other("not a file of at most 64 KiB"));
     }
     let mut content = Zeroizing::new(String::new());
-    opened.take(MAX_BYTES).read_to_string(&mut content)?;
+    std::fs::File::open(file)?.take(MAX_BYTES).read_to_string(&mut content)?;
     Ok((content, metadata.permissions().mode() & 0o004 != 0))
 }
 

@@ -3,7 +3,9 @@
 //! Cheap before dear, public before secret, identity before quota, quota before parsing.
 
 use super::step::ChargeEntry;
-use super::{Admission, Charge, Claim, Decision, Denial, Facts, Identity, LoginFailure, Permit, Reason, Step, Verdict};
+use super::{
+    Admission, Charge, Charged, Claim, Decision, Denial, Facts, Identity, LoginFailure, Permit, Reason, Step, Verdict,
+};
 use super::{Work, text};
 use crate::policy::{Admits, Grant, Operation, Principal, QuotaRule, World, is_private};
 use crate::request::{Credential, Encoding, GroupingKey, Head, Length, Method, Origin, Read, Target};
@@ -31,7 +33,10 @@ enum Next {
 type Checked<T> = Result<T, Box<Denial>>;
 
 fn judge(world: &World, head: &Head, facts: &Facts, identity: &mut Identity) -> Checked<Next> {
-    let source = head.source.clone().map_err(|e| Denial::new(Reason::SourceUnknown).detail(e.to_string()))?;
+    let source = head
+        .source
+        .clone()
+        .map_err(|e| Denial::new(Reason::SourceUnknown).hint(text::SOURCE_UNKNOWN).detail(e.to_string()))?;
     let candidates = candidates(world, head, source)?;
     let request = request(head)?;
     identity.operation = Some(request.operation);
@@ -43,10 +48,29 @@ fn judge(world: &World, head: &Head, facts: &Facts, identity: &mut Identity) -> 
     identity.principal = Some(principal.name.clone());
     identity.rule = Some(grant(principal, &request)?.name.clone());
     declared_body(principal, head, &request)?;
-    if let Some(charge) = quota(world, principal, &request, source, facts, identity)? {
+    let charges = entries(world, principal, &request, source, None);
+    if let Some(charge) = quota(charges, facts.charged, false, identity)? {
         return Ok(Next::Step(Step::Charge(charge)));
     }
-    body(principal, head, request, facts, identity)
+    if !matches!(request.operation, Operation::Push | Operation::Replace) {
+        return Ok(Next::Permit(permit(head, &request)));
+    }
+    let Some(inspected) = &facts.body else {
+        return Ok(Next::Step(Step::Inspect(Admission { limits: principal.payload.clone() })));
+    };
+    let summary = inspected.clone()?;
+    if request.operation == Operation::Push || summary.series > 0 {
+        return Ok(Next::Permit(permit(head, &request)));
+    }
+    // A replacement without a sample is a delete.
+    let emptied = Request { operation: Operation::Delete, ..request };
+    identity.operation = Some(emptied.operation);
+    identity.rule = Some(grant(principal, &emptied)?.name.clone());
+    let charges = entries(world, principal, &emptied, source, Some(request.operation));
+    if let Some(charge) = quota(charges, facts.charged_for_body, true, identity)? {
+        return Ok(Next::Step(Step::Charge(charge)));
+    }
+    Ok(Next::Permit(permit(head, &emptied)))
 }
 
 /// The principals that may be used from where the request comes.
@@ -107,7 +131,7 @@ fn request(head: &Head) -> Checked<Request<'_>> {
 fn origin(head: &Head, request: &Request<'_>) -> Checked<()> {
     match &head.origin {
         Origin::Foreign(shown) if request.operation.writes() => {
-            Err(Denial::new(Reason::OriginNotAllowed).detail(shown.clone()).into())
+            Err(Denial::new(Reason::OriginNotAllowed).hint(text::ORIGIN).detail(shown.clone()).into())
         }
         _ => Ok(()),
     }
@@ -125,7 +149,8 @@ fn credential<'w>(
     request: &Request<'_>,
     facts: &Facts,
 ) -> Checked<Known<'w>> {
-    let rejected = |detail: &str| Denial::new(Reason::CredentialRejected).detail(detail);
+    let rejected =
+        |detail: &str| Denial::new(Reason::CredentialRejected).hint(text::CREDENTIAL_REJECTED).detail(detail);
     let presented = head.credential.as_ref().map_err(|e| rejected(&e.to_string()))?;
     let (username, password) = match presented {
         None => return anonymous(candidates, request).map(Known::Principal),
@@ -146,7 +171,7 @@ fn credential<'w>(
         })),
         (Some(Ok(())), Some((_, principal, _))) => Ok(Known::Principal(principal)),
         (Some(Err(LoginFailure::Throttled { rule, wait })), _) => {
-            Err(Denial::new(Reason::LoginThrottled).exhausted(rule.clone(), *wait).into())
+            Err(Denial::new(Reason::LoginThrottled).hint(text::throttled(*wait)).exhausted(rule.clone(), *wait).into())
         }
         (Some(Err(LoginFailure::Busy)), _) => {
             Err(Denial::new(Reason::VerifierBusy).retry_after(Duration::from_secs(1)).into())
@@ -196,63 +221,51 @@ fn declared_body(principal: &Principal, head: &Head, request: &Request<'_>) -> C
     }
 }
 
-/// The quotas to charge, unless they were charged already.
-fn quota(
+/// The quotas that count the operation and, where the body changed it, did not count what it was before.
+fn entries(
     world: &World,
     principal: &Principal,
     request: &Request<'_>,
     source: IpAddr,
-    facts: &Facts,
-    identity: &mut Identity,
-) -> Checked<Option<Charge>> {
+    before: Option<Operation>,
+) -> Vec<ChargeEntry> {
     let entry = |rule: &QuotaRule, owner| ChargeEntry::new(rule, owner, rule.per.value(request.key, source));
-    let applies = |rule: &&QuotaRule| rule.operations.contains(request.operation);
+    let applies = |rule: &&QuotaRule| {
+        rule.operations.contains(request.operation) && !before.is_some_and(|o| rule.operations.contains(o))
+    };
     let own = principal.quotas.iter().filter(applies).map(|rule| entry(rule, Some(&principal.name)));
     let shared = world.policy.shared_quotas.iter().filter(applies).map(|rule| entry(rule, None));
-    let entries: Vec<ChargeEntry> = own.chain(shared).collect();
-    match facts.charged {
+    own.chain(shared).collect()
+}
+
+/// The quotas to charge, unless they were charged already.
+fn quota(
+    entries: Vec<ChargeEntry>,
+    charged: Option<Charged>,
+    for_body: bool,
+    identity: &mut Identity,
+) -> Checked<Option<Charge>> {
+    match charged {
         None if entries.is_empty() => Ok(None),
-        None => Ok(Some(Charge { entries })),
+        None => Ok(Some(Charge { for_body, entries })),
         Some(Ok(())) => Ok(None),
         Some(Err((index, wait))) => {
-            let Some(entry) = entries.get(index) else { return Ok(Some(Charge { entries })) };
+            let Some(entry) = entries.get(index) else { return Ok(Some(Charge { for_body, entries })) };
             identity.rule = Some(entry.rule.clone());
             Err(text::quota(entry, wait).into())
         }
     }
 }
 
-/// The permit, after the body where there is one. A replacement that holds no sample is a delete, and still a `PUT`
-/// upstream: the group keeps its push times, and the client gets the status that it expects.
-fn body(
-    principal: &Principal,
-    head: &Head,
-    request: Request<'_>,
-    facts: &Facts,
-    identity: &mut Identity,
-) -> Checked<Next> {
-    let operation = request.operation;
-    let permit = |operation, work| Ok(Next::Permit(Permit { operation, work }));
-    let Some(key) = request.key else {
-        let page = request.page.cloned().unwrap_or(Read::Metrics);
-        return permit(operation, Work::Read(page));
+fn permit(head: &Head, request: &Request<'_>) -> Permit {
+    let work = match (request.key, request.page) {
+        (Some(key), _) => match request.operation {
+            Operation::Push => Work::Push(key.clone()),
+            Operation::Replace => Work::Replace(key.clone()),
+            _ if head.method == Method::Put => Work::Empty(key.clone()),
+            _ => Work::Delete(key.clone()),
+        },
+        (None, page) => Work::Read(page.cloned().unwrap_or(Read::Metrics)),
     };
-    if operation == Operation::Delete {
-        let emptied = head.method == Method::Put;
-        return permit(operation, if emptied { Work::Empty(key.clone()) } else { Work::Delete(key.clone()) });
-    }
-    let Some(inspected) = &facts.body else {
-        return Ok(Next::Step(Step::Inspect(Admission { limits: principal.payload.clone() })));
-    };
-    let summary = inspected.clone()?;
-    if operation == Operation::Push {
-        return permit(operation, Work::Push(key.clone()));
-    }
-    if summary.series > 0 {
-        return permit(operation, Work::Replace(key.clone()));
-    }
-    let emptied = Request { operation: Operation::Delete, ..request };
-    identity.operation = Some(emptied.operation);
-    identity.rule = Some(grant(principal, &emptied)?.name.clone());
-    permit(Operation::Delete, Work::Empty(key.clone()))
+    Permit { operation: request.operation, work }
 }

@@ -28,11 +28,16 @@ pub enum Step {
 pub struct Facts {
     /// Whether the credential holds.
     pub login: Option<Result<(), LoginFailure>>,
-    /// Whether the quotas were charged; else the index of the exhausted entry and the wait.
-    pub charged: Option<Result<(), (usize, Duration)>>,
+    /// Whether the quotas were charged.
+    pub charged: Option<Charged>,
+    /// Whether those were charged that count only what the body made of the request.
+    pub charged_for_body: Option<Charged>,
     /// What the body holds, or why it is refused.
     pub body: Option<Result<Summary, Denial>>,
 }
+
+/// Whether quotas were charged; else the index of the exhausted entry and the wait.
+pub type Charged = Result<(), (usize, Duration)>;
 
 /// A password to verify.
 #[derive(Clone, Debug)]
@@ -66,6 +71,8 @@ pub enum LoginFailure {
 /// Quotas to charge, all or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
+    /// Whether the body made it necessary: [`Facts::charged_for_body`] is the answer then, else [`Facts::charged`].
+    pub for_body: bool,
     /// What to charge.
     pub entries: Vec<ChargeEntry>,
 }

@@ -8,6 +8,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub(super) const CREDENTIAL_MISSING: &str = "send a user name and password, for example with curl -u USER:PASSWORD";
+pub(super) const CREDENTIAL_REJECTED: &str = "check the user name, the password, and that no variable is empty";
+pub(super) const SOURCE_UNKNOWN: &str = "the proxy in front must send the client's address in X-Forwarded-For";
+pub(super) const ORIGIN: &str = "push from a program, or from a page of this host";
 pub(super) const ENCODING: &str = "send the metrics as plain text, without Content-Encoding";
 pub(super) const LENGTH_REQUIRED: &str =
     "send the metrics with Content-Length or chunked, for example with curl --data-binary @FILE";
@@ -17,6 +20,10 @@ const EMPTY_INSTANCE: &str = "the label \"instance\" is empty; is a variable emp
 /// The shell line that sends any value whole.
 fn encode(name: &str) -> String {
     format!("{name}@base64/$(printf %s \"$VALUE\" | base64 -w0 | tr '+/' '-_' | tr -d =)")
+}
+
+pub(super) fn throttled(wait: Duration) -> String {
+    format!("check the password, and retry in {} s", whole_seconds(wait))
 }
 
 /// What to do about a value that the shell or the path may have cut.
@@ -66,10 +73,13 @@ fn path(fault: &PathFault) -> String {
             cut("NAME")
         ),
         PathFault::EmptyValue(name) if name == "instance" => EMPTY_INSTANCE.to_owned(),
-        PathFault::EmptyValue(name) => format!(
-            "the value of the label {} is empty; is a variable empty? An empty value is written {name}@base64/=",
-            shown(name)
-        ),
+        PathFault::EmptyValue(name) => {
+            let spelled = if name.len() <= 64 { name } else { "NAME" };
+            format!(
+                "the value of the label {} is empty; is a variable empty? An empty value is written {spelled}@base64/=",
+                shown(name)
+            )
+        }
         PathFault::EmptyInstance => EMPTY_INSTANCE.to_owned(),
         PathFault::EmptyPart => "the path has an empty part (two slashes); is a variable empty?".to_owned(),
         PathFault::EscapedSlash | PathFault::DotPart(_) => format!("{fault}; {}", cut("NAME")),

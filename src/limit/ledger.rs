@@ -36,13 +36,6 @@ pub struct Exhausted {
     pub wait: Duration,
 }
 
-impl Exhausted {
-    /// The wait in whole seconds, rounded up, at least 1: for `Retry-After` and for `t` of `RateLimit`.
-    pub fn retry_after(&self) -> u64 {
-        u64::try_from(self.wait.as_nanos().div_ceil(1_000_000_000)).unwrap_or(u64::MAX).max(1)
-    }
-}
-
 /// The state of every bucket, for all threads.
 ///
 /// It holds states and no rates, so a reload of the policy changes rates and refills nothing. A bucket takes 24 bytes

@@ -35,12 +35,18 @@ impl Default for PayloadLimits {
 pub struct Limits {
     /// Connections at once over all listeners; further ones are closed.
     pub connections: usize,
+    /// Connections at once from one source (for IPv6 its /64) that is no trusted proxy; further ones are closed.
+    pub source_connections: usize,
     /// The time an idle connection is kept.
     pub idle: Duration,
     /// The time from the first byte of a head to its last.
     pub head: Duration,
     /// The time from the end of the head to the end of the body.
     pub body: Duration,
+    /// The time that a body has before its first byte, and may fall behind `body_rate`.
+    pub body_stall: Duration,
+    /// The least bytes a second of a body.
+    pub body_rate: u64,
     /// Bytes of bodies held at once.
     pub body_bytes: u64,
     /// How long a request waits for room for its body.
@@ -57,6 +63,8 @@ pub struct Limits {
     pub upstream_writes: usize,
     /// Writes that wait for their turn at the gateway.
     pub upstream_queue: usize,
+    /// Writes that wait for an earlier one to the same group.
+    pub group_queue: usize,
     /// Wrong passwords at once from one source.
     pub login_burst: u32,
     /// The time in which they all come back.
@@ -77,9 +85,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 512,
+            source_connections: 128,
             idle: Duration::from_secs(60),
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
+            body_stall: Duration::from_secs(5),
+            body_rate: 1024,
             body_bytes: 24 * 1024 * 1024,
             body_wait: Duration::from_secs(2),
             write: Duration::from_secs(30),
@@ -88,6 +99,7 @@ impl Default for Limits {
             upstream: Duration::from_secs(30),
             upstream_writes: 8,
             upstream_queue: 64,
+            group_queue: 8,
             login_burst: 10,
             login_period: Duration::from_secs(60),
             login_queue: 16,

@@ -1,9 +1,10 @@
 //! Where requests may come from.
 
 use crate::prefix_set::PrefixSet;
+use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Fetched address sets by the key that published them.
 pub type NamedSets = BTreeMap<String, Arc<PrefixSet>>;
@@ -81,13 +82,29 @@ impl From {
     }
 }
 
-/// Whether an address cannot be a client on the internet: loopback, private, link-local, carrier-grade NAT, ULA.
+/// Ranges that no client on the internet has: private, loopback, link-local, carrier-grade NAT, unique local.
+static PRIVATE: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
+    let ranges = [
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
+    ];
+    ranges.iter().filter_map(|range| range.parse().ok()).collect()
+});
+
+/// Whether an address cannot be a client on the internet.
 pub fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            v4.is_private() || v4.is_loopback() || v4.is_link_local() || (a == 100 && (64..128).contains(&b))
-        }
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
+    let address = address.to_canonical();
+    PRIVATE.iter().any(|range| range.contains(&address))
+}
+
+/// Whether a prefix holds an address that cannot be a client on the internet.
+pub fn meets_private(prefix: &IpNet) -> bool {
+    PRIVATE.iter().any(|range| range.contains(prefix) || prefix.contains(range))
 }

@@ -71,11 +71,6 @@ impl OperationSet {
         self.0 & Self::bit(operation) != 0
     }
 
-    /// Whether the sets have an operation in common.
-    pub const fn meets(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
     /// Whether nothing is in it.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -1,6 +1,11 @@
-//! Reads a body whole, within a byte limit and a deadline.
+//! Reads a body whole, within a byte limit and a deadline, and not slower than a minimum rate.
+//!
+//! pingora calls a body done that it could not read to its end. What follows it on the connection is then anybody's
+//! guess, so every way out of here other than a whole body gives the connection up.
 
+use crate::clock::Clock;
 use crate::decision::{Denial, Reason};
+use crate::policy::Limits;
 use bytes::{Bytes, BytesMut};
 use pingora_core::protocols::http::v1::server::HttpSession;
 use std::time::Duration;
@@ -9,37 +14,64 @@ use tokio::time::timeout;
 /// The body up to its end.
 ///
 /// # Errors
-/// Too large, too slow, or ended early. Nothing of it has gone anywhere then.
-pub(super) async fn read(session: &mut HttpSession, max_bytes: u64, deadline: Duration) -> Result<Bytes, Denial> {
-    match timeout(deadline, read_all(session, max_bytes)).await {
-        Ok(body) => body,
-        Err(_) => {
-            let hint = format!("the body did not arrive within {} s", deadline.as_secs());
-            Err(Denial::new(Reason::RequestTimeout).hint(hint))
+/// Too large, too slow, or ended early. Nothing of it has gone anywhere then, and the connection ends with the answer.
+pub(super) async fn read(
+    session: &mut HttpSession,
+    max_bytes: u64,
+    limits: &Limits,
+    clock: &dyn Clock,
+) -> Result<Bytes, Denial> {
+    let body = read_all(session, max_bytes, limits, clock).await;
+    if body.is_err() {
+        session.set_server_keepalive(None);
+    }
+    body
+}
+
+async fn read_all(
+    session: &mut HttpSession,
+    max_bytes: u64,
+    limits: &Limits,
+    clock: &dyn Clock,
+) -> Result<Bytes, Denial> {
+    let started = clock.tick();
+    let mut body = BytesMut::new();
+    loop {
+        let received = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        if received > max_bytes {
+            return Err(Denial::new(Reason::PayloadTooLarge).hint(format!("at most {max_bytes} bytes are taken")));
+        }
+        // Bytes buy time, so that a trickle cannot hold the room of its body for as long as a slow line may.
+        let bought = Duration::from_millis(received.saturating_mul(1000) / limits.body_rate.max(1));
+        let allowed = limits.body.min(limits.body_stall.saturating_add(bought));
+        let left = allowed.saturating_sub(clock.tick().since(started));
+        match timeout(left, session.read_body_bytes()).await {
+            Err(_) => return Err(too_slow(allowed, limits)),
+            Ok(Ok(None)) => return Ok(body.freeze()),
+            Ok(Ok(Some(part))) => body.extend_from_slice(&part),
+            Ok(Err(error)) => return Err(Denial::new(Reason::BodyIncomplete).detail(error.etype().as_str())),
         }
     }
 }
 
-async fn read_all(session: &mut HttpSession, max_bytes: u64) -> Result<Bytes, Denial> {
-    let mut body = BytesMut::new();
-    loop {
-        match session.read_body_bytes().await {
-            Ok(None) => return Ok(body.freeze()),
-            Ok(Some(part)) => body.extend_from_slice(&part),
-            Err(error) => return Err(Denial::new(Reason::BodyIncomplete).detail(error.etype().as_str())),
-        }
-        if u64::try_from(body.len()).unwrap_or(u64::MAX) > max_bytes {
-            return Err(Denial::new(Reason::PayloadTooLarge).hint(format!("at most {max_bytes} bytes are taken")));
-        }
-    }
+fn too_slow(allowed: Duration, limits: &Limits) -> Denial {
+    let hint = format!(
+        "the body was not there after {} s; at least {} bytes a second are expected",
+        allowed.as_secs(),
+        limits.body_rate
+    );
+    Denial::new(Reason::RequestTimeout).hint(hint)
 }
 
 /// The most bytes of a refused body that are read so that the connection can go on.
 const DRAIN_BYTES: u64 = 64 * 1024;
+/// The time for them.
+const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// Reads a refused body to its end where that is cheap, so that the connection can serve the next request.
-pub(super) async fn drain(session: &mut HttpSession, deadline: Duration) {
+pub(super) async fn drain(session: &mut HttpSession, limits: &Limits, clock: &dyn Clock) {
     if !session.is_body_done() {
-        let _ = timeout(deadline, read_all(session, DRAIN_BYTES)).await;
+        let limits = Limits { body: DRAIN_TIME, ..*limits };
+        let _ = read(session, DRAIN_BYTES, &limits, clock).await;
     }
 }

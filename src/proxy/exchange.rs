@@ -1,9 +1,9 @@
 //! One request from its head to its record.
 
+use super::body;
 use super::listener::{Handler, Incoming};
-use super::respond::{Answer, Reply};
+use super::respond::{self, Answer, Reply};
 use super::upstream::{Failure, Reading, Upstream};
-use super::{body, respond::write};
 use crate::clock::{Clock, Tick};
 use crate::decision::{Admission, Decision, Denial, Facts, Permit, Reason, Verdict, Work};
 use crate::gate::{Gate, Gated};
@@ -29,7 +29,7 @@ pub struct Proxy {
     /// What outlives a request.
     pub gate: Gate,
     /// The gateway.
-    pub upstream: Upstream,
+    pub upstream: Arc<Upstream>,
     /// The limits.
     pub limits: Limits,
     /// Room for bodies, in KiB.
@@ -56,17 +56,18 @@ struct Story {
 #[async_trait]
 impl Handler for Proxy {
     async fn handle(&self, incoming: Incoming<'_>) {
-        let Incoming { head, peer, listener, started, session } = incoming;
+        let Incoming { head, peer, listener, started, session, shutdown } = incoming;
         let world = self.live.load();
         let request_id = (self.ids)();
         let (head, story) = match head {
             Err(refused) => {
-                let reply = Reply { request_id: &request_id, json: false };
+                let reply = Reply { request_id: &request_id, json: false, shutdown };
                 (None, self.refuse(session, None, refused.0, None, reply).await)
             }
             Ok(raw) => {
                 let head = Head::read(&raw, peer, listener.clone(), world.policy.trusted_proxies(listener));
-                let story = self.answer(&world, &head, session, &request_id).await;
+                let reply = Reply { request_id: &request_id, json: head.accepts_json, shutdown };
+                let story = self.answer(&world, &head, session, reply).await;
                 (Some(head), story)
             }
         };
@@ -90,8 +91,7 @@ impl Handler for Proxy {
 }
 
 impl Proxy {
-    async fn answer(&self, world: &World, head: &Head, session: &mut HttpSession, request_id: &str) -> Story {
-        let reply = Reply { request_id, json: head.accepts_json };
+    async fn answer(&self, world: &World, head: &Head, session: &mut HttpSession, reply: Reply<'_>) -> Story {
         let mut facts = Facts::default();
         let mut held = None;
         let decision = loop {
@@ -139,14 +139,15 @@ impl Proxy {
             // pingora gives the connection up here, since the body is unread; it is read next.
             let keepalive = session.get_keepalive_timeout();
             let kept = session.will_keepalive();
-            if session.write_continue_response().await.is_err() {
+            if !matches!(timeout(self.limits.write, session.write_continue_response()).await, Ok(Ok(()))) {
+                session.set_server_keepalive(None);
                 return (Err(Denial::new(Reason::BodyIncomplete).detail("the client is gone")), None);
             }
             if kept {
                 session.set_server_keepalive(Some(keepalive.unwrap_or(0)));
             }
         }
-        (body::read(session, admission.max_bytes(), self.limits.body).await, Some(room))
+        (body::read(session, admission.max_bytes(), &self.limits, &*self.clock).await, Some(room))
     }
 
     async fn refuse(
@@ -159,7 +160,7 @@ impl Proxy {
     ) -> Story {
         // A client that waits for 100 Continue sends no body now, and none is asked for.
         if head.is_some_and(|h| !h.expects_continue) {
-            body::drain(session, Duration::from_secs(2)).await;
+            body::drain(session, &self.limits, &*self.clock).await;
         }
         let answer = Answer::denied(&denial, reply);
         let mut story = self.send(session, &answer, reply).await;
@@ -169,11 +170,11 @@ impl Proxy {
     }
 
     async fn send(&self, session: &mut HttpSession, answer: &Answer, reply: Reply<'_>) -> Story {
-        let sent = timeout(self.limits.write, write(session, answer, reply.request_id)).await;
         let mut story = Story { status: answer.status, ..Story::default() };
-        match sent {
-            Ok(Ok(())) => story.bytes_out = u64::try_from(answer.body.len()).unwrap_or(u64::MAX),
-            _ => abandon(session, &mut story),
+        if respond::send(session, answer, reply, self.limits.write).await {
+            story.bytes_out = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);
+        } else {
+            story.detail = "the answer could not be written".to_owned();
         }
         story
     }
@@ -232,16 +233,12 @@ impl Proxy {
         let mut story = Story { status, ..Story::default() };
         let passed = timeout(self.limits.upstream, self.pass(&mut reading, head, session, reply, &mut story)).await;
         story.upstream = Some(self.clock.tick().since(started));
-        match passed {
-            Ok(Ok(())) => self.upstream.finish(reading).await,
-            Ok(Err(detail)) => {
-                story.detail = detail;
-                abandon(session, &mut story);
-            }
-            Err(_) => {
-                story.detail = "the page took too long".to_owned();
-                abandon(session, &mut story);
-            }
+        if let Ok(Ok(())) = passed {
+            self.upstream.finish(reading).await;
+        } else {
+            // The answer is broken off; the connection says so by ending.
+            session.set_server_keepalive(None);
+            story.detail = passed.map_or_else(|_| "the page took too long".to_owned(), |e| e.err().unwrap_or_default());
         }
         story
     }
@@ -255,6 +252,7 @@ impl Proxy {
         story: &mut Story,
     ) -> Result<(), String> {
         let client = |e: pingora_core::BError| format!("the client is gone: {}", e.etype().as_str());
+        reply.close_at_shutdown(session);
         let header = page_header(&reading.header, head, reply).map_err(client)?;
         if !header.headers.contains_key("content-length") && head.version == Version::Http10 {
             session.set_server_keepalive(None);
@@ -284,12 +282,4 @@ fn page_header(upstream: &ResponseHeader, head: &Head, reply: Reply<'_>) -> ping
     header.insert_header("X-Content-Type-Options", "nosniff")?;
     header.insert_header("X-Frame-Options", "DENY")?;
     Ok(header)
-}
-
-/// The answer is broken off; the connection says so by ending.
-fn abandon(session: &mut HttpSession, story: &mut Story) {
-    session.set_server_keepalive(None);
-    if story.detail.is_empty() {
-        story.detail = "the answer could not be written".to_owned();
-    }
 }

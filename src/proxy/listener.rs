@@ -3,6 +3,7 @@
 //! pingora gets a head that is written here, from the parts that were read strictly: method, framing, connection. It
 //! reads the body by it and never sees what the client wrote.
 
+use super::connections::Connections;
 use super::head::{NextHead, next_head};
 use crate::clock::{Clock, Tick};
 use crate::decision::Denial;
@@ -21,7 +22,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// A head that was refused before anything was decided.
@@ -40,6 +40,8 @@ pub struct Incoming<'a> {
     pub started: Tick,
     /// Reads the body and writes the answer.
     pub session: &'a mut HttpSession,
+    /// Whether the process ends, and the connection with it.
+    pub shutdown: &'a ShutdownWatch,
 }
 
 /// Answers requests.
@@ -58,7 +60,9 @@ pub struct Listener<H> {
     /// The limits.
     pub limits: Limits,
     /// Room for connections, shared by all listeners.
-    pub connections: Arc<Semaphore>,
+    pub connections: Arc<Connections>,
+    /// Whether a peer is a proxy that many clients come through.
+    pub is_proxy: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
     /// Requests being answered, over all listeners.
     pub in_flight: Arc<AtomicUsize>,
     /// The clock.
@@ -70,19 +74,19 @@ pub struct Listener<H> {
 #[async_trait]
 impl<H: Handler> ServerApp for Listener<H> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let Ok(_room) = self.connections.try_acquire() else {
+        let peer = peer(&stream)?;
+        let Some(_room) = self.connections.enter((!(self.is_proxy)(peer)).then_some(peer)) else {
             self.metrics.connections_refused.inc();
             return None;
         };
         let _open = Open::count(&self.metrics);
-        self.serve(stream, shutdown).await;
+        self.serve(stream, peer, shutdown).await;
         None
     }
 }
 
 impl<H: Handler> Listener<H> {
-    async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) {
-        let Some(peer) = peer(&stream) else { return };
+    async fn serve(&self, mut stream: Stream, peer: IpAddr, shutdown: &ShutdownWatch) {
         let mut buffer = BytesMut::new();
         loop {
             let mut started = self.clock.tick();
@@ -94,14 +98,13 @@ impl<H: Handler> Listener<H> {
                 NextHead::Ended => return,
             };
             let _counted = InFlight::enter(&self.in_flight);
-            let closing = *shutdown.borrow();
-            let Some(mut session) = session(stream, head.as_ref().ok(), buffer, closing).await else {
+            let Some(mut session) = session(stream, head.as_ref().ok(), buffer).await else {
                 return;
             };
             session.set_read_timeout(None);
             session.set_write_timeout(Some(self.limits.write));
             session.set_total_drain_timeout(Some(Duration::from_secs(2)));
-            let incoming = Incoming { head, peer, listener: &self.name, started, session: &mut session };
+            let incoming = Incoming { head, peer, listener: &self.name, started, session: &mut session, shutdown };
             self.handler.handle(incoming).await;
             if !session.is_body_done() || !session.will_keepalive() {
                 return linger(session).await;
@@ -151,7 +154,7 @@ fn peer(stream: &Stream) -> Option<IpAddr> {
 }
 
 /// A pingora session over the canonical head and the bytes behind it. A refused head stands as one without a body.
-async fn session(stream: Stream, head: Option<&RawHead>, rest: BytesMut, closing: bool) -> Option<HttpSession> {
+async fn session(stream: Stream, head: Option<&RawHead>, rest: BytesMut) -> Option<HttpSession> {
     let mut text = String::with_capacity(128);
     let method = head.map_or(Method::Get, |h| h.method);
     let _ = write!(text, "{} / HTTP/1.1\r\nHost: pushguard\r\n", method.as_str());
@@ -161,7 +164,7 @@ async fn session(stream: Stream, head: Option<&RawHead>, rest: BytesMut, closing
     } else if head.is_some_and(|h| h.field("transfer-encoding").is_some()) {
         text.push_str("Transfer-Encoding: chunked\r\n");
     }
-    if closing || !head.is_some_and(RawHead::keeps_alive) {
+    if !head.is_some_and(RawHead::keeps_alive) {
         text.push_str("Connection: close\r\n");
     }
     text.push_str("\r\n");

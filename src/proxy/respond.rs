@@ -4,7 +4,10 @@ use crate::decision::{Denial, Exhaustion, Reason, whole_seconds};
 use bytes::Bytes;
 use pingora_core::Result;
 use pingora_core::protocols::http::v1::server::HttpSession;
+use pingora_core::server::ShutdownWatch;
 use pingora_http::ResponseHeader;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// An answer that is held whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +21,23 @@ pub struct Answer {
 }
 
 /// How an answer is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Reply<'a> {
     /// The id of the request.
     pub request_id: &'a str,
     /// Whether the client asked for JSON.
     pub json: bool,
+    /// Whether the process ends, so that no connection is promised to live on.
+    pub shutdown: &'a ShutdownWatch,
+}
+
+impl Reply<'_> {
+    /// Does not promise a connection that is about to end.
+    pub(super) fn close_at_shutdown(&self, session: &mut HttpSession) {
+        if *self.shutdown.borrow() {
+            session.set_server_keepalive(None);
+        }
+    }
 }
 
 impl Answer {
@@ -82,32 +96,26 @@ fn problem(denial: &Denial, request_id: &str) -> String {
     format!("{problem}\n")
 }
 
-/// Writes a whole answer.
-///
-/// # Errors
-/// The client is gone or does not read.
-pub(super) async fn write(session: &mut HttpSession, answer: &Answer, request_id: &str) -> Result<()> {
-    send(session, answer, Some(request_id)).await
+/// Sends a whole answer. Where that fails or takes longer than `deadline`, the connection ends with it and the answer
+/// is false.
+pub async fn send(session: &mut HttpSession, answer: &Answer, reply: Reply<'_>, deadline: Duration) -> bool {
+    reply.close_at_shutdown(session);
+    let sent = matches!(timeout(deadline, write(session, answer, reply.request_id)).await, Ok(Ok(())));
+    if !sent {
+        session.set_server_keepalive(None);
+    }
+    sent
 }
 
-async fn send(session: &mut HttpSession, answer: &Answer, request_id: Option<&str>) -> Result<()> {
+async fn write(session: &mut HttpSession, answer: &Answer, request_id: &str) -> Result<()> {
     let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len() + 4))?;
     for (name, value) in &answer.headers {
         header.insert_header(*name, value.as_str())?;
     }
-    if let Some(request_id) = request_id {
-        header.insert_header("Pushguard-Request-Id", request_id)?;
-    }
+    header.insert_header("Pushguard-Request-Id", request_id)?;
     header.insert_header("Content-Length", answer.body.len().to_string())?;
     session.write_response_header(Box::new(header)).await?;
     session.write_body(&answer.body).await?;
     session.finish_body().await?;
     Ok(())
-}
-
-/// Writes an answer that no request id belongs to, and closes the connection where that fails.
-pub async fn reply(session: &mut HttpSession, answer: &Answer) {
-    if send(session, answer, None).await.is_err() {
-        session.set_server_keepalive(None);
-    }
 }

@@ -250,8 +250,8 @@ fn check_name(name: &str) -> Result<(), PathFault> {
     if !legal {
         return Err(PathFault::BadName(name.to_owned()));
     }
-    let reserved = name.starts_with("__") || name.starts_with("U__") || ["le", "quantile"].contains(&name);
-    if reserved || name.eq_ignore_ascii_case("job") {
+    let reserved = name.starts_with("__") || name.starts_with("U__") || ["job", "le", "quantile"].contains(&name);
+    if reserved {
         return Err(PathFault::ReservedName(name.to_owned()));
     }
     Ok(())

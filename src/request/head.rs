@@ -129,7 +129,12 @@ fn origin(raw: &RawHead) -> Origin {
 
 fn accepts_json(raw: &RawHead) -> bool {
     let json = |range: &[u8]| {
-        let media_type = range.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+        let mut parts = range.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+        let media_type = parts.next().unwrap_or_default();
+        let unwanted = parts.any(|part| matches!(part, b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000"));
+        if unwanted {
+            return false;
+        }
         media_type.eq_ignore_ascii_case(b"application/json")
             || media_type.eq_ignore_ascii_case(b"application/problem+json")
     };

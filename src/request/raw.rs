@@ -63,7 +63,7 @@ pub enum Version {
 }
 
 /// A head that is strict HTTP/1.x, still as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RawHead {
     /// The method.
     pub method: Method,
@@ -73,6 +73,14 @@ pub struct RawHead {
     pub version: Version,
     /// Header fields in order: the name in lower case, the value without surrounding blanks.
     pub fields: Vec<(String, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for RawHead {
+    /// Names of fields only: values hold credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("RawHead").field("method", &self.method).field("fields", &names).finish_non_exhaustive()
+    }
 }
 
 /// Why a head is refused before anything is decided. The connection closes after it.
@@ -161,7 +169,7 @@ impl RawHead {
     }
 
     fn connection_options(&self) -> impl Iterator<Item = &[u8]> {
-        self.all("connection").flat_map(|value| value.split(|b| *b == b',')).map(<[u8]>::trim_ascii)
+        self.all("connection").flat_map(|value| value.split(|b| *b == b',')).map(trim_blanks)
     }
 
     fn check(&self) -> Result<(), RawHeadError> {
@@ -184,7 +192,9 @@ impl RawHead {
         if self.field("expect").is_some_and(|v| !v.eq_ignore_ascii_case(b"100-continue")) {
             return Err(Malformed("Expect other than 100-continue is not taken"));
         }
-        let known = |o: &[u8]| o.eq_ignore_ascii_case(b"close") || o.eq_ignore_ascii_case(b"keep-alive");
+        // RFC 9110 5.6.1: a list may have empty members.
+        let known =
+            |o: &[u8]| o.is_empty() || o.eq_ignore_ascii_case(b"close") || o.eq_ignore_ascii_case(b"keep-alive");
         if !self.connection_options().all(known) {
             return Err(Malformed("Connection takes only close or keep-alive"));
         }
@@ -255,7 +265,7 @@ fn request_line(line: &[u8]) -> Result<(Method, Vec<u8>, Version), RawHeadError>
 fn field(line: &[u8]) -> Result<(String, Vec<u8>), RawHeadError> {
     let colon = line.iter().position(|b| *b == b':').ok_or(Malformed("a header line has no colon"))?;
     let (name, value) = line.split_at(colon);
-    let value = value.get(1..).unwrap_or_default().trim_ascii();
+    let value = trim_blanks(value.get(1..).unwrap_or_default());
     if name.is_empty() || !name.iter().all(|b| is_token_byte(*b)) {
         return Err(Malformed("a header name is not a token (a folded line, or a space before the colon?)"));
     }
@@ -264,6 +274,14 @@ fn field(line: &[u8]) -> Result<(String, Vec<u8>), RawHeadError> {
     }
     let name = name.iter().map(|b| char::from(b.to_ascii_lowercase())).collect();
     Ok((name, value.to_vec()))
+}
+
+/// Takes spaces and tabs off both ends, and nothing else: what other readers do not trim must not vanish here.
+fn trim_blanks(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }
 
 /// `tchar` of RFC 9110 5.6.2.

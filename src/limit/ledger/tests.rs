@@ -91,15 +91,6 @@ fn a_refund_restores_what_a_charge_took_and_nothing_to_strangers() {
 }
 
 #[test]
-fn the_wait_in_seconds_rounds_up() {
-    let cases = [(1, 1), (999_999_999, 1), (1_000_000_000, 1), (1_000_000_001, 2), (u64::MAX, 18_446_744_074)];
-    for (nanos, expected) in cases {
-        let exhausted = Exhausted { index: 0, wait: Duration::from_nanos(nanos) };
-        assert_eq!(exhausted.retry_after(), expected, "{nanos} ns");
-    }
-}
-
-#[test]
 fn hostile_keys_cost_bounded_memory_and_leave_known_keys_alone() {
     let (capacity, clock) = (1_000, ManualClock::default());
     let ledger = Ledger::new(capacity);

@@ -1,0 +1,149 @@
+//! One request and the head of its answer, tried a second time only where that is safe.
+
+use super::{Failure, Upstream};
+use crate::decision::Reason;
+use bytes::Bytes;
+use pingora_core::protocols::http::v1::client::HttpSession;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{BError, Error, ErrorType};
+use pingora_http::{RequestHeader, ResponseHeader};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Informational answers before the real one; the gateway sends none.
+const MOST_HEADS: usize = 8;
+/// How long an answer is looked for on a connection that takes no more of the request.
+const EARLY_ANSWER: Duration = Duration::from_secs(1);
+/// How long a name keeps its address; pods move.
+const RESOLVED: Duration = Duration::from_secs(5);
+
+/// An answer whose body is still with the gateway.
+pub(in crate::proxy) struct Reading {
+    session: HttpSession,
+    peer: HttpPeer,
+    /// The head of the answer.
+    pub(in crate::proxy) header: ResponseHeader,
+}
+
+impl Reading {
+    pub(super) async fn next_part(&mut self) -> Result<Option<Bytes>, Failure> {
+        self.session.read_body_bytes().await.map_err(|e| failed(&e))
+    }
+
+    pub(super) fn into_parts(self) -> (HttpSession, HttpPeer) {
+        (self.session, self.peer)
+    }
+}
+
+/// How an attempt failed.
+enum Attempt {
+    /// Nothing was sent.
+    Unsent(Failure),
+    /// A pooled connection ended before a byte of an answer: most likely the gateway had closed it while it was idle.
+    Dropped(Failure),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl Upstream {
+    /// Sends a request and reads the head of its answer. A second attempt is made where the connection failed, and
+    /// where a pooled connection ended before a byte of an answer; never after a timeout, never after an answer began.
+    pub(super) async fn exchange(&self, request: &RequestHeader, body: &Bytes) -> Result<Reading, Failure> {
+        let sent = match self.attempt(request, body).await {
+            Ok(reading) => return Ok(reading),
+            Err(Attempt::Failed(failure)) => return Err(failure),
+            Err(Attempt::Unsent(_)) => false,
+            Err(Attempt::Dropped(_)) => true,
+        };
+        match self.attempt(request, body).await {
+            Ok(reading) => Ok(reading),
+            // The first attempt may have been applied, so this is no longer "not applied".
+            Err(Attempt::Unsent(failure)) if sent => Err(Failure::new(Reason::UpstreamFailed, failure.detail)),
+            Err(Attempt::Unsent(failure) | Attempt::Dropped(failure) | Attempt::Failed(failure)) => Err(failure),
+        }
+    }
+
+    async fn attempt(&self, request: &RequestHeader, body: &Bytes) -> Result<Reading, Attempt> {
+        let (mut session, peer, reused) = self.connect().await.map_err(Attempt::Unsent)?;
+        let header = match send(&mut session, request, body).await {
+            Ok(()) => timeout(self.limits.first_byte, answer(&mut session)).await,
+            // The gateway may have refused the request without reading all of it.
+            Err(error) => Ok(timeout(EARLY_ANSWER, answer(&mut session)).await.unwrap_or(Err(error))),
+        };
+        match header {
+            Ok(Ok(header)) => Ok(Reading { session, peer, header }),
+            Ok(Err(error)) if reused && ended_unanswered(&error) => Err(Attempt::Dropped(failed(&error))),
+            Ok(Err(error)) => Err(Attempt::Failed(failed(&error))),
+            Err(_) => Err(Attempt::Failed(Failure::timed_out())),
+        }
+    }
+
+    async fn connect(&self) -> Result<(HttpSession, HttpPeer, bool), Failure> {
+        let unavailable = |detail: String| Failure::new(Reason::UpstreamUnavailable, detail);
+        let address = self.resolve().await.map_err(|e| unavailable(format!("{}: {e}", self.url.authority())))?;
+        let mut peer = HttpPeer::new(address, false, String::new());
+        peer.options.connection_timeout = Some(self.limits.connect);
+        peer.options.total_connection_timeout = Some(self.limits.connect);
+        match self.connector.get_http_session(&peer).await {
+            Ok((session, reused)) => Ok((session, peer, reused)),
+            Err(error) => {
+                *self.resolved.lock() = None;
+                Err(unavailable(format!("{address}: {}", error.etype().as_str())))
+            }
+        }
+    }
+
+    /// The gateway's address; a name is looked up again after a few seconds.
+    async fn resolve(&self) -> std::io::Result<SocketAddr> {
+        let now = self.clock.tick();
+        let known = *self.resolved.lock();
+        if let Some((address, at)) = known
+            && now.since(at) < RESOLVED
+        {
+            return Ok(address);
+        }
+        let found = timeout(self.limits.connect, tokio::net::lookup_host(self.url.authority())).await;
+        let address = found
+            .map_err(|_| std::io::Error::other("the name look-up took too long"))??
+            .next()
+            .ok_or_else(|| std::io::Error::other("the name has no address"))?;
+        *self.resolved.lock() = Some((address, now));
+        Ok(address)
+    }
+}
+
+async fn send(session: &mut HttpSession, request: &RequestHeader, body: &Bytes) -> Result<(), BError> {
+    session.write_request_header(Box::new(request.clone())).await?;
+    if !body.is_empty() {
+        session.write_body(body).await?;
+    }
+    session.finish_body().await?;
+    Ok(())
+}
+
+/// The head of the answer, behind any informational ones.
+async fn answer(session: &mut HttpSession) -> Result<ResponseHeader, BError> {
+    for _ in 0..MOST_HEADS {
+        session.read_response().await?;
+        if let Some(header) = session.resp_header().filter(|header| !header.status.is_informational()) {
+            return Ok(header.clone());
+        }
+    }
+    Err(Error::explain(ErrorType::InvalidHTTPHeader, "informational answers without end"))
+}
+
+/// The connection ended and not a byte of an answer had come. pingora tells the number only in words.
+fn ended_unanswered(error: &BError) -> bool {
+    match error.etype() {
+        ErrorType::WriteError => true,
+        ErrorType::ConnectionClosed | ErrorType::ReadError => {
+            error.context.as_ref().is_some_and(|context| context.as_str().ends_with("bytes already read: 0"))
+        }
+        _ => false,
+    }
+}
+
+fn failed(error: &BError) -> Failure {
+    Failure::new(Reason::UpstreamFailed, error.etype().as_str())
+}
