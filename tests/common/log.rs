@@ -30,7 +30,7 @@ impl Line {
         let mut rest = line;
         while !rest.is_empty() {
             let (key, tail) = rest.split_once('=').ok_or(format!("no = in {rest:?}"))?;
-            if key.is_empty() || !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+            if key.is_empty() || !key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
                 return Err(format!("{key:?} is not a key"));
             }
             let end = if tail.starts_with('"') { quoted_end(tail)? } else { tail.find(' ').unwrap_or(tail.len()) };
