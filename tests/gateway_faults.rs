@@ -96,26 +96,6 @@ fn nobody_there_is_503_at_once() {
     }
 }
 
-/// Costs the 10 s that the gateway has for its first byte; all kinds wait at once.
-#[test]
-fn no_answer_in_time_is_504_and_is_not_asked_for_again() {
-    let upstream = Upstream::start(|_| Reaction::Hang);
-    let guard = Guard::start(EVERYTHING, &upstream.url());
-    let started = Instant::now();
-    std::thread::scope(|scope| {
-        for (kind, request) in requests() {
-            // Writes to one group wait for each other, so each gets its own.
-            let request =
-                if kind == "scrape" { request } else { Request::put(format!("/metrics/job/{kind}"), "m 1\n") };
-            let guard = &guard;
-            scope.spawn(move || failed(guard, &request, 504, "upstream_timeout", kind));
-        }
-    });
-    let took = started.elapsed();
-    assert!((10..14).contains(&took.as_secs()), "{took:?}");
-    assert_eq!(upstream.seen().len(), requests().len(), "asked once each");
-}
-
 /// A connection that was kept may have been closed by the other side before the request came: then one more attempt is
 /// made over a new one, and not another.
 #[test]

@@ -228,6 +228,17 @@ impl Connection {
         Ok(response)
     }
 
+    /// The answer, where it has come already.
+    pub fn poll(&mut self, method: &str) -> Option<Response> {
+        self.stream.set_nonblocking(true).unwrap();
+        let read = self.fill();
+        self.stream.set_nonblocking(false).unwrap();
+        match read {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => None,
+            _ => Some(self.receive(method)),
+        }
+    }
+
     /// Everything until the peer closes; a reset ends it too.
     pub fn rest(&mut self) -> std::io::Result<Vec<u8>> {
         loop {
