@@ -5,7 +5,7 @@ mod common;
 
 use common::gateway::Gateway;
 use common::guard::{EVERYTHING, Guard, PASSWORD, Start};
-use common::http::{Request, Response};
+use common::http::{Connection, Request, Response};
 use common::upstream::{Reaction, Upstream, answer, ok};
 use pushguard::decision::Reason;
 use std::collections::BTreeSet;
@@ -323,6 +323,26 @@ fn a_query_is_refused_on_writes_and_dropped_on_reads() {
     assert_eq!(seen, ["GET /metrics", "GET /api/v1/metrics", "GET /", "GET /static/a.js"]);
 }
 
+#[test]
+fn the_gateway_may_live_under_a_path_or_a_name() {
+    let upstream = Upstream::start(|_| ok());
+    let port = upstream.address.port();
+    let cases = [
+        (format!("http://127.0.0.1:{port}/a/b-c"), "/a/b-c", format!("127.0.0.1:{port}")),
+        (format!("http://127.0.0.1:{port}/a/"), "/a", format!("127.0.0.1:{port}")),
+        (format!("http://localhost:{port}"), "", format!("localhost:{port}")),
+    ];
+    for (url, prefix, host) in cases {
+        let guard = Guard::start(EVERYTHING, &url);
+        Request::post("/metrics/job/a", "m 1\n").send(guard.address()).is(200, "", &url);
+        Request::get("/-/ready").send(guard.address()).is(200, "", &url);
+        let seen = upstream.seen();
+        let lines: Vec<_> = seen.iter().rev().take(2).map(|seen| (seen.line(), seen.header("host"))).collect();
+        let (write, read) = (format!("POST {prefix}/metrics/job/a"), format!("GET {prefix}/-/ready"));
+        assert_eq!(lines, [(read.as_str(), vec![host.as_str()]), (write.as_str(), vec![host.as_str()])], "{url}");
+    }
+}
+
 /// A large page is passed on as it comes, whatever its framing.
 #[test]
 fn pages_pass_whole_in_either_framing() {
@@ -338,5 +358,11 @@ fn pages_pass_whole_in_either_framing() {
         let answer: Response = Request::get(path).send(guard.address()).is(200, "", path);
         assert!(answer.text() == page, "{path}: {} bytes of {}", answer.body.len(), page.len());
         assert_eq!(guard.record(&answer)["bytes_out"], *page.len().to_string(), "{path}");
+        // HTTP/1.0 knows no chunks: without a length the page ends with the connection.
+        let mut connection = Connection::open(guard.address());
+        connection.send(format!("GET {path} HTTP/1.0\r\n\r\n"));
+        let answer = connection.receive("GET").is(200, "", path);
+        assert!(answer.text() == page && answer.header("Transfer-Encoding").is_none(), "{path} over HTTP/1.0");
+        connection.is_closed(path);
     }
 }

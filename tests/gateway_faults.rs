@@ -115,6 +115,50 @@ fn a_kept_connection_that_ends_unanswered_is_tried_once_more() {
     assert_eq!(upstream.contacts().0, 3);
 }
 
+/// What stands behind an answer would otherwise be read as the answer to somebody else's next request.
+#[test]
+fn bytes_behind_an_answer_are_nobodys_answer() {
+    let once = AtomicUsize::new(0);
+    let upstream = Upstream::start(move |_| match once.fetch_add(1, Ordering::SeqCst) % 2 {
+        0 => {
+            let two = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 400 Bad\r\nContent-Length: 6\r\n\r\nforged";
+            Reaction::Answer(two.as_bytes().to_vec())
+        }
+        _ => ok(),
+    });
+    let guard = Guard::start(EVERYTHING, &upstream.url());
+    for round in 0..6 {
+        for (kind, request) in [("push", push()), ("scrape", Request::get("/metrics"))] {
+            let answer = request.send(guard.address()).is(200, "", format!("{kind}, round {round}"));
+            assert_eq!(answer.text(), "", "{kind}, round {round}");
+        }
+    }
+}
+
+#[test]
+fn informational_answers_are_passed_over_and_endless_ones_given_up() {
+    let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+    let few = format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let upstream = Upstream::start(move |_| Reaction::Answer(few.clone().into_bytes()));
+    let guard = Guard::start(EVERYTHING, &upstream.url());
+    for (kind, request) in requests() {
+        request.send(guard.address()).is(200, "", kind);
+    }
+    let upstream = Upstream::start(move |_| Reaction::Answer(interim.repeat(100).into_bytes()));
+    let guard = Guard::start(EVERYTHING, &upstream.url());
+    for (kind, request) in requests() {
+        failed(&guard, &request, 502, "upstream_failed", kind);
+    }
+}
+
+#[test]
+fn an_endless_answer_to_a_push_is_given_up() {
+    let upstream = Upstream::start(|_| answer("400 Bad Request", "", &"x".repeat(1024 * 1024)));
+    let guard = Guard::start(EVERYTHING, &upstream.url());
+    let answer = failed(&guard, &push(), 502, "upstream_failed", "1 MiB of excuses");
+    assert!(!answer.text().contains("xxx"));
+}
+
 #[test]
 fn a_page_cut_in_the_middle_is_cut_for_the_client() {
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nm 1\n";

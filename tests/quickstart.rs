@@ -39,6 +39,9 @@ fn a_granted_push_is_stored_and_scraped() {
     ] {
         assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");
     }
+    // Prometheus asks for it compressed.
+    let packed = Request::get("/metrics").header("Accept-Encoding", "gzip").send(guard.address()).is(200, "", "gzip");
+    assert_eq!((packed.header("Content-Encoding"), &packed.body[..2]), (Some("gzip"), [0x1f, 0x8b].as_slice()));
     for path in ["/-/healthy", "/-/ready"] {
         Request::get(path).send(guard.address()).is(200, "", path);
     }

@@ -251,13 +251,37 @@ fn chunked_bodies_reach_the_gateway_with_their_length() {
         assert!(seen.body == whole.as_bytes());
     }
     let before = upstream.contacts();
-    for body in
-        ["4\r\nm 1\n", "4\r\nm 1\n\r\n", "5\r\nm 1\n\r\n0\r\n\r\n", "x\r\n", "-1\r\n", "4\nm 1\n\n0\n\n", "0\r\n"]
-    {
-        let answer = rest(&guard, chunks(body));
+    let cut = ["4\r\nm 1\n", "4\r\nm 1\n\r\n", "0\r\n", "ffff\r\nm 1\n", "0000000000004\r\nm 1\n"];
+    let wrong = ["5\r\nm 1\n\r\n", "4\r\nm 1\nab", "x\r\n", "-4\r\nm 1\n\r\n", "+4\r\nm 1\n\r\n", "0x4\r\nm 1\n\r\n"];
+    let odd = ["4\nm 1\n\n", "\r\n4\r\nm 1\n\r\n", "ffffffffffffffff\r\nm 1\n", "10000000000000004\r\nm 1\n\r\n"];
+    let ended = |body: &&str| format!("{body}0\r\n\r\n");
+    let broken = wrong.iter().chain(&odd).map(ended).chain(cut.map(str::to_owned));
+    for body in broken {
+        let answer = rest(&guard, chunks(&body));
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("body_incomplete"), "{body:?}: {answer}");
         assert_eq!(upstream.contacts(), before, "{body:?} went upstream");
     }
+}
+
+/// What a sender garbled or a proxy in front reads otherwise must not pass for the end of a body.
+#[test]
+fn only_a_chunk_of_size_zero_ends_a_body() {
+    let (upstream, guard) = everything();
+    let cases = [
+        ("an empty line", "4\r\nm 1\n\r\n\r\n\r\n"),
+        ("an empty line first", "\r\n\r\n"),
+        ("an extension without a size", "4\r\nm 1\n\r\n;a\r\n\r\n"),
+        ("what follows read as trailers", "4\r\nm 1\n\r\n\r\n4\r\nm: 2\r\n0\r\n\r\n"),
+        ("a bare LF in an extension", "4;a\nb\r\nm 1\n\r\n0\r\n\r\n"),
+    ];
+    let mut taken = Vec::new();
+    for (case, body) in cases {
+        let answer = rest(&guard, put("Host: a\r\nTransfer-Encoding: chunked\r\n") + body);
+        if !answer.starts_with("HTTP/1.1 400 ") || upstream.contacts() != (0, 0) {
+            taken.push(format!("{case} {body:?}: {}", answer.lines().next().unwrap_or("nothing")));
+        }
+    }
+    assert!(taken.is_empty(), "{taken:#?} and upstream: {:#?}", upstream.seen());
 }
 
 #[test]
