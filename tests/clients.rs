@@ -91,13 +91,15 @@ fn node() -> Option<Client> {
     Some(Client { program, script: "client.js", node_modules: library.parent()?.to_path_buf() })
 }
 
-/// The labels of the one group that the gateway holds, and its families with label sets and values.
+/// The labels of the one group that the gateway holds, and its families with label sets and values. Of the families
+/// only those that the scripts name: the gateway adds its push times, the Python client the times of creation.
 fn stored(house: &House) -> (Value, Value) {
     let groups = house.groups();
     let [group] = groups.as_slice() else { panic!("expected one group, found {groups:#?}") };
     assert_eq!(group["last_push_successful"], true);
     let families = group.as_object().expect("an object").iter().filter_map(|(name, family)| {
-        let metrics = family.get("metrics").filter(|_| !name.starts_with("push_"))?.as_array()?;
+        let metrics =
+            family.get("metrics").filter(|_| !name.starts_with("push_") && !name.ends_with("_created"))?.as_array()?;
         let told = |m: &Value| match m.get("value") {
             Some(value) => json!([m["labels"], value]),
             None => json!([m["labels"], { "count": m["count"], "sum": m["sum"] }]),
