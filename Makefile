@@ -57,13 +57,13 @@ $(CLIENTS)/node/.installed: tests/clients/package.json
 .PHONY: audit
 audit: ## Licences, banned crates and sources of all dependencies (cargo deny)
 	@tests/scripts/tool.sh cargo-deny
-	cargo deny --all-features --locked check --config .deny.toml --hide-inclusion-graph licenses bans sources
+	cargo deny --config .deny.toml --all-features --locked check --hide-inclusion-graph licenses bans sources
 	@echo "Known vulnerabilities were not looked up; that needs the RustSec database: make advisories"
 
 .PHONY: advisories
 advisories: ## Known vulnerabilities of all dependencies; fetches the RustSec database
 	@tests/scripts/tool.sh cargo-deny
-	cargo deny --all-features --locked check --config .deny.toml advisories
+	cargo deny --config .deny.toml --all-features --locked check advisories
 
 .PHONY: fuzz
 fuzz: ## Run each target of tests/fuzz for FUZZ_SECONDS=60 (nightly Rust)
