@@ -15,5 +15,5 @@ tests/scripts/tool.sh cargo-fuzz
 targets="$(cargo +nightly fuzz list --fuzz-dir tests/fuzz)"
 for target in $targets; do
     echo "== $target, ${1} s"
-    cargo +nightly fuzz run --fuzz-dir tests/fuzz "$target" -- -max_total_time="$1" -print_final_stats=1
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz "$target" -- -max_total_time="$1" -print_final_stats=1
 done
