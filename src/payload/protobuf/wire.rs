@@ -1,5 +1,8 @@
 //! The wire format of protobuf, as far as it is needed, without recursion or allocation.
 
+/// The last field number; the gateway refuses a message with a higher one.
+const MAX_NUMBER: u32 = (1 << 29) - 1;
+
 /// A field of a message.
 pub(super) struct Field<'b> {
     pub(super) number: u32,
@@ -50,7 +53,7 @@ pub(super) fn well_formed(message: &[u8]) -> Result<(), String> {
 
 fn field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
     let (tag, rest) = varint(bytes)?;
-    let number = u32::try_from(tag >> 3).ok().filter(|number| *number > 0)?;
+    let number = u32::try_from(tag >> 3).ok().filter(|number| (1..=MAX_NUMBER).contains(number))?;
     let (value, rest) = match tag & 7 {
         0 => {
             let (number, rest) = varint(rest)?;
