@@ -2,6 +2,7 @@
 
 use super::order::POLICY;
 use super::*;
+use crate::decision::Denial;
 
 #[test]
 fn a_password_is_verified_against_its_own_hashes_and_a_strangers_against_decoys() {
@@ -115,7 +116,7 @@ fn a_refused_body_is_refused_with_its_own_reason() {
     let request = request(&world, "public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 5");
     for reason in [Reason::PayloadInvalid, Reason::BodyIncomplete, Reason::PayloadTooLarge, Reason::RequestTimeout] {
         let body = Some(Err(Denial::new(reason)));
-        let facts = Facts { login: Some(Ok(())), charged: Some(Ok(())), body };
+        let facts = Facts { login: Some(Ok(())), charged: Some(Ok(())), charged_for_body: None, body };
         let Step::Done(decision) = decide(&world, &request.head, &facts) else { panic!("not decided") };
         assert_eq!(decision.denial().map(|d| d.reason), Some(reason));
         assert_eq!(decision.identity.principal.as_deref(), Some("ci"));
