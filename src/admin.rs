@@ -2,7 +2,7 @@
 
 use crate::decision::{Denial, Reason};
 use crate::metrics::{self, Metrics};
-use crate::proxy::{Answer, Handler, Incoming, Reply, send};
+use crate::proxy::{Answer, AnswerHead, Handler, Incoming, Reply, send};
 use crate::request::Method;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Handler for Admin {
             Ok(head) => self.answer(head.method, &head.target),
         };
         let answer = answer.unwrap_or_else(|denial| Answer::denied(&denial, reply));
-        send(incoming.session, &answer, reply, WRITE).await;
+        send(incoming.wire, &answer, reply, WRITE).await;
     }
 }
 
@@ -56,5 +56,6 @@ impl Admin {
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 fn page(status: u16, content_type: &str, body: String) -> Answer {
-    Answer { status, headers: vec![("Content-Type", content_type.to_owned())], body: body.into() }
+    let head = AnswerHead { status, fields: vec![("Content-Type", content_type.to_owned())] };
+    Answer { head, body: body.into() }
 }

@@ -5,6 +5,7 @@
 //! body that it admits, and answers; `upstream` is the gateway; `respond` writes what is ours to say.
 
 mod body;
+mod chunked;
 mod connections;
 mod exchange;
 mod head;
@@ -12,6 +13,7 @@ mod listener;
 mod respond;
 mod service;
 mod upstream;
+mod wire;
 
 pub use connections::Connections;
 pub use exchange::Proxy;
@@ -19,3 +21,4 @@ pub use listener::{Handler, Incoming, Listener, Refused};
 pub use respond::{Answer, Reply, send};
 pub use service::{Service, bind};
 pub use upstream::{Upstream, UpstreamUrl, UpstreamUrlError};
+pub use wire::{AnswerHead, Wire};

@@ -1,13 +1,13 @@
 //! Reads a body whole, within a byte limit and a deadline, and not slower than a minimum rate.
 //!
-//! pingora calls a body done that it could not read to its end. What follows it on the connection is then anybody's
-//! guess, so every way out of here other than a whole body gives the connection up.
+//! What follows a body that was not read to its end is anybody's guess, so every way out of here other than a whole body
+//! gives the connection up.
 
+use super::wire::{BodyFault, Wire};
 use crate::clock::Clock;
 use crate::decision::{Denial, Reason};
 use crate::policy::Limits;
 use bytes::{Bytes, BytesMut};
-use pingora_core::protocols::http::v1::server::HttpSession;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -15,25 +15,15 @@ use tokio::time::timeout;
 ///
 /// # Errors
 /// Too large, too slow, or ended early. Nothing of it has gone anywhere then, and the connection ends with the answer.
-pub(super) async fn read(
-    session: &mut HttpSession,
-    max_bytes: u64,
-    limits: &Limits,
-    clock: &dyn Clock,
-) -> Result<Bytes, Denial> {
-    let body = read_all(session, max_bytes, limits, clock).await;
+pub(super) async fn read(wire: &mut Wire, max_bytes: u64, limits: &Limits, clock: &dyn Clock) -> Result<Bytes, Denial> {
+    let body = read_all(wire, max_bytes, limits, clock).await;
     if body.is_err() {
-        session.set_server_keepalive(None);
+        wire.close();
     }
     body
 }
 
-async fn read_all(
-    session: &mut HttpSession,
-    max_bytes: u64,
-    limits: &Limits,
-    clock: &dyn Clock,
-) -> Result<Bytes, Denial> {
+async fn read_all(wire: &mut Wire, max_bytes: u64, limits: &Limits, clock: &dyn Clock) -> Result<Bytes, Denial> {
     let started = clock.tick();
     let mut body = BytesMut::new();
     loop {
@@ -45,11 +35,17 @@ async fn read_all(
         let bought = Duration::from_millis(received.saturating_mul(1000) / limits.body_rate.max(1));
         let allowed = limits.body.min(limits.body_stall.saturating_add(bought));
         let left = allowed.saturating_sub(clock.tick().since(started));
-        match timeout(left, session.read_body_bytes()).await {
+        match timeout(left, wire.next_part()).await {
             Err(_) => return Err(too_slow(allowed, limits)),
             Ok(Ok(None)) => return Ok(body.freeze()),
             Ok(Ok(Some(part))) => body.extend_from_slice(&part),
-            Ok(Err(error)) => return Err(Denial::new(Reason::BodyIncomplete).detail(error.etype().as_str())),
+            Ok(Err(BodyFault::Ended)) => {
+                let detail = format!("the connection ended after {received} bytes of the body");
+                return Err(Denial::new(Reason::BodyIncomplete).detail(detail));
+            }
+            Ok(Err(BodyFault::Malformed(what))) => {
+                return Err(Denial::new(Reason::BodyIncomplete).hint(what).detail(what));
+            }
         }
     }
 }
@@ -66,12 +62,12 @@ fn too_slow(allowed: Duration, limits: &Limits) -> Denial {
 /// The most bytes of a refused body that are read so that the connection can go on.
 const DRAIN_BYTES: u64 = 64 * 1024;
 /// The time for them.
-const DRAIN_TIME: Duration = Duration::from_secs(2);
+const DRAIN_TIME: Duration = Duration::from_millis(500);
 
 /// Reads a refused body to its end where that is cheap, so that the connection can serve the next request.
-pub(super) async fn drain(session: &mut HttpSession, limits: &Limits, clock: &dyn Clock) {
-    if !session.is_body_done() {
+pub(super) async fn drain(wire: &mut Wire, limits: &Limits, clock: &dyn Clock) {
+    if !wire.body_is_done() {
         let limits = Limits { body: DRAIN_TIME, ..*limits };
-        let _ = read(session, DRAIN_BYTES, &limits, clock).await;
+        let _ = read(wire, DRAIN_BYTES, &limits, clock).await;
     }
 }

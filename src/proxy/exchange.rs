@@ -4,6 +4,7 @@ use super::body;
 use super::listener::{Handler, Incoming};
 use super::respond::{self, Answer, Reply};
 use super::upstream::{Failure, Reading, Upstream};
+use super::wire::{AnswerHead, Wire};
 use crate::clock::{Clock, Tick};
 use crate::decision::{Admission, Decision, Denial, Facts, Permit, Reason, Verdict, Work};
 use crate::gate::{Gate, Gated};
@@ -12,10 +13,9 @@ use crate::metrics::Metrics;
 use crate::payload::Format;
 use crate::policy::{Limits, World};
 use crate::record::Record;
-use crate::request::{Head, Length, Version};
+use crate::request::{Head, Length};
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora_core::protocols::http::v1::server::HttpSession;
 use pingora_http::ResponseHeader;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,18 +56,18 @@ struct Story {
 #[async_trait]
 impl Handler for Proxy {
     async fn handle(&self, incoming: Incoming<'_>) {
-        let Incoming { head, peer, listener, started, session, shutdown } = incoming;
+        let Incoming { head, peer, listener, started, wire, shutdown } = incoming;
         let world = self.live.load();
         let request_id = (self.ids)();
         let (head, story) = match head {
             Err(refused) => {
                 let reply = Reply { request_id: &request_id, json: false, shutdown };
-                (None, self.refuse(session, None, refused.0, None, reply).await)
+                (None, self.refuse(wire, None, refused.0, None, reply).await)
             }
             Ok(raw) => {
                 let head = Head::read(&raw, peer, listener.clone(), world.policy.trusted_proxies(listener));
                 let reply = Reply { request_id: &request_id, json: head.accepts_json, shutdown };
-                let story = self.answer(&world, &head, session, reply).await;
+                let story = self.answer(&world, &head, wire, reply).await;
                 (Some(head), story)
             }
         };
@@ -80,7 +80,7 @@ impl Handler for Proxy {
             denial: story.denial.as_ref(),
             detail: &story.detail,
             status: story.status,
-            bytes_in: u64::try_from(session.body_bytes_read()).unwrap_or(u64::MAX),
+            bytes_in: wire.body_bytes(),
             bytes_out: story.bytes_out,
             duration: self.clock.tick().since(started),
             upstream: story.upstream,
@@ -91,14 +91,14 @@ impl Handler for Proxy {
 }
 
 impl Proxy {
-    async fn answer(&self, world: &World, head: &Head, session: &mut HttpSession, reply: Reply<'_>) -> Story {
+    async fn answer(&self, world: &World, head: &Head, wire: &mut Wire, reply: Reply<'_>) -> Story {
         let mut facts = Facts::default();
         let mut held = None;
         let decision = loop {
             match self.gate.run(world, head, &mut facts).await {
                 Gated::Done(decision) => break decision,
                 Gated::Inspect(admission) => {
-                    let (body, room) = self.take_body(session, head, &admission).await;
+                    let (body, room) = self.take_body(wire, head, &admission).await;
                     facts.body = Some(body.as_ref().map_err(Denial::clone).and_then(|b| admission.inspect(head, b)));
                     held = body.ok().zip(room);
                 }
@@ -108,11 +108,11 @@ impl Proxy {
         match &decision.verdict {
             Verdict::Deny(denial) => {
                 let denial = denial.clone();
-                self.refuse(session, Some(head), denial, Some(decision), reply).await
+                self.refuse(wire, Some(head), denial, Some(decision), reply).await
             }
             Verdict::Allow(permit) => {
                 let started = self.clock.tick();
-                let mut story = self.forward(permit, &body, head, session, reply, started).await;
+                let mut story = self.forward(permit, &body, head, wire, reply, started).await;
                 story.decision = Some(decision);
                 story
             }
@@ -122,7 +122,7 @@ impl Proxy {
     /// Waits for room, says `100 Continue` where it is waited for, and reads the body.
     async fn take_body(
         &self,
-        session: &mut HttpSession,
+        wire: &mut Wire,
         head: &Head,
         admission: &Admission,
     ) -> (Result<Bytes, Denial>, Option<SemaphorePermit<'_>>) {
@@ -136,23 +136,17 @@ impl Proxy {
             return (Err(denial.retry_after(Duration::from_secs(1))), None);
         };
         if head.expects_continue {
-            // pingora gives the connection up here, since the body is unread; it is read next.
-            let keepalive = session.get_keepalive_timeout();
-            let kept = session.will_keepalive();
-            if !matches!(timeout(self.limits.write, session.write_continue_response()).await, Ok(Ok(()))) {
-                session.set_server_keepalive(None);
+            if !matches!(timeout(self.limits.write, wire.say_continue()).await, Ok(Ok(()))) {
+                wire.close();
                 return (Err(Denial::new(Reason::BodyIncomplete).detail("the client is gone")), None);
             }
-            if kept {
-                session.set_server_keepalive(Some(keepalive.unwrap_or(0)));
-            }
         }
-        (body::read(session, admission.max_bytes(), &self.limits, &*self.clock).await, Some(room))
+        (body::read(wire, admission.max_bytes(), &self.limits, &*self.clock).await, Some(room))
     }
 
     async fn refuse(
         &self,
-        session: &mut HttpSession,
+        wire: &mut Wire,
         head: Option<&Head>,
         denial: Denial,
         decision: Option<Decision>,
@@ -160,18 +154,18 @@ impl Proxy {
     ) -> Story {
         // A client that waits for 100 Continue sends no body now, and none is asked for.
         if head.is_some_and(|h| !h.expects_continue) {
-            body::drain(session, &self.limits, &*self.clock).await;
+            body::drain(wire, &self.limits, &*self.clock).await;
         }
         let answer = Answer::denied(&denial, reply);
-        let mut story = self.send(session, &answer, reply).await;
+        let mut story = self.send(wire, &answer, reply).await;
         story.denial = Some(denial);
         story.decision = decision;
         story
     }
 
-    async fn send(&self, session: &mut HttpSession, answer: &Answer, reply: Reply<'_>) -> Story {
-        let mut story = Story { status: answer.status, ..Story::default() };
-        if respond::send(session, answer, reply, self.limits.write).await {
+    async fn send(&self, wire: &mut Wire, answer: &Answer, reply: Reply<'_>) -> Story {
+        let mut story = Story { status: answer.head.status, ..Story::default() };
+        if respond::send(wire, answer, reply, self.limits.write).await {
             story.bytes_out = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);
         } else {
             story.detail = "the answer could not be written".to_owned();
@@ -184,13 +178,13 @@ impl Proxy {
         permit: &Permit,
         body: &Bytes,
         head: &Head,
-        session: &mut HttpSession,
+        wire: &mut Wire,
         reply: Reply<'_>,
         started: Tick,
     ) -> Story {
         let result = match permit.work() {
             Work::Read(page) => match self.upstream.read(page, head, reply.request_id).await {
-                Ok(reading) => return self.stream(reading, head, session, reply, started).await,
+                Ok(reading) => return self.stream(reading, head, wire, reply, started).await,
                 Err(failure) => Err(failure),
             },
             _ => {
@@ -201,13 +195,13 @@ impl Proxy {
         let upstream = self.clock.tick().since(started);
         let mut story = match result {
             Ok(answer) => {
-                let mut story = self.send(session, &answer, reply).await;
-                if answer.status == 400 {
+                let mut story = self.send(wire, &answer, reply).await;
+                if answer.head.status == 400 {
                     story.detail = String::from_utf8_lossy(&answer.body).trim_end().chars().take(512).collect();
                 }
                 story
             }
-            Err(failure) => self.refuse(session, Some(head), failure.denial(), None, reply).await,
+            Err(failure) => self.refuse(wire, Some(head), failure.denial(), None, reply).await,
         };
         story.upstream = Some(upstream);
         story
@@ -218,7 +212,7 @@ impl Proxy {
         &self,
         mut reading: Reading,
         head: &Head,
-        session: &mut HttpSession,
+        wire: &mut Wire,
         reply: Reply<'_>,
         started: Tick,
     ) -> Story {
@@ -226,18 +220,18 @@ impl Proxy {
         if status != 200 {
             let reason = if status == 404 { Reason::TargetUnknown } else { Reason::UpstreamFailed };
             let denial = Denial::new(reason).detail(format!("the gateway answered {status}"));
-            let mut story = self.refuse(session, Some(head), denial, None, reply).await;
+            let mut story = self.refuse(wire, Some(head), denial, None, reply).await;
             story.upstream = Some(self.clock.tick().since(started));
             return story;
         }
         let mut story = Story { status, ..Story::default() };
-        let passed = timeout(self.limits.upstream, self.pass(&mut reading, head, session, reply, &mut story)).await;
+        let passed = timeout(self.limits.upstream, self.pass(&mut reading, wire, reply, &mut story)).await;
         story.upstream = Some(self.clock.tick().since(started));
         if let Ok(Ok(())) = passed {
             self.upstream.finish(reading).await;
         } else {
             // The answer is broken off; the connection says so by ending.
-            session.set_server_keepalive(None);
+            wire.close();
             story.detail = passed.map_or_else(|_| "the page took too long".to_owned(), |e| e.err().unwrap_or_default());
         }
         story
@@ -246,40 +240,34 @@ impl Proxy {
     async fn pass(
         &self,
         reading: &mut Reading,
-        head: &Head,
-        session: &mut HttpSession,
+        wire: &mut Wire,
         reply: Reply<'_>,
         story: &mut Story,
     ) -> Result<(), String> {
-        let client = |e: pingora_core::BError| format!("the client is gone: {}", e.etype().as_str());
-        reply.close_at_shutdown(session);
-        let header = page_header(&reading.header, head, reply).map_err(client)?;
-        if !header.headers.contains_key("content-length") && head.version == Version::Http10 {
-            session.set_server_keepalive(None);
-        }
-        session.write_response_header(Box::new(header)).await.map_err(client)?;
+        let client = |e: std::io::Error| format!("the client is gone: {e}");
+        reply.close_at_shutdown(wire);
+        let length = text(&reading.header, "content-length").and_then(|v| v.parse().ok());
+        wire.begin(&page_head(&reading.header, reply), length).await.map_err(client)?;
         while let Some(part) = self.upstream.next_part(reading).await.map_err(|f: Failure| f.detail)? {
-            session.write_body(&part).await.map_err(client)?;
+            wire.part(&part).await.map_err(client)?;
             story.bytes_out += u64::try_from(part.len()).unwrap_or(u64::MAX);
         }
-        session.finish_body().await.map_err(client)?;
+        wire.end().await.map_err(client)?;
         Ok(())
     }
 }
 
 /// What passes of the head of a page. Its redirects, CORS headers and reasons do not.
-fn page_header(upstream: &ResponseHeader, head: &Head, reply: Reply<'_>) -> pingora_core::Result<ResponseHeader> {
-    let mut header = ResponseHeader::build(upstream.status, Some(10))?;
-    for name in ["Content-Type", "Content-Encoding", "Content-Length", "Last-Modified", "Vary"] {
-        if let Some(value) = upstream.headers.get(name) {
-            header.insert_header(name, value)?;
-        }
-    }
-    if !header.headers.contains_key("content-length") && head.version == Version::Http11 {
-        header.insert_header("Transfer-Encoding", "chunked")?;
-    }
-    header.insert_header("Pushguard-Request-Id", reply.request_id)?;
-    header.insert_header("X-Content-Type-Options", "nosniff")?;
-    header.insert_header("X-Frame-Options", "DENY")?;
-    Ok(header)
+fn page_head(upstream: &ResponseHeader, reply: Reply<'_>) -> AnswerHead {
+    let passed = ["Content-Type", "Content-Encoding", "Last-Modified", "Vary"];
+    let mut fields: Vec<(&'static str, String)> =
+        passed.into_iter().filter_map(|name| Some((name, text(upstream, name)?.to_owned()))).collect();
+    fields.push(("Pushguard-Request-Id", reply.request_id.to_owned()));
+    fields.push(("X-Content-Type-Options", "nosniff".to_owned()));
+    fields.push(("X-Frame-Options", "DENY".to_owned()));
+    AnswerHead { status: upstream.status.as_u16(), fields }
+}
+
+fn text<'h>(header: &'h ResponseHeader, name: &str) -> Option<&'h str> {
+    header.headers.get(name)?.to_str().ok()
 }

@@ -1,21 +1,17 @@
 //! Answers of our own: one line for a person, or RFC 9457 problem JSON for a program.
 
+use super::wire::{AnswerHead, Wire};
 use crate::decision::{Denial, Exhaustion, Reason, whole_seconds};
 use bytes::Bytes;
-use pingora_core::Result;
-use pingora_core::protocols::http::v1::server::HttpSession;
 use pingora_core::server::ShutdownWatch;
-use pingora_http::ResponseHeader;
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// An answer that is held whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The status.
-    pub status: u16,
-    /// Header fields beyond Content-Length, Date and Connection.
-    pub headers: Vec<(&'static str, String)>,
+    /// Status and fields.
+    pub head: AnswerHead,
     /// The body.
     pub body: Bytes,
 }
@@ -33,9 +29,9 @@ pub struct Reply<'a> {
 
 impl Reply<'_> {
     /// Does not promise a connection that is about to end.
-    pub(super) fn close_at_shutdown(&self, session: &mut HttpSession) {
+    pub(super) fn close_at_shutdown(&self, wire: &mut Wire) {
         if *self.shutdown.borrow() {
-            session.set_server_keepalive(None);
+            wire.close();
         }
     }
 }
@@ -62,7 +58,7 @@ impl Answer {
         };
         headers.push(("Cache-Control", "no-store".to_owned()));
         headers.push(("X-Content-Type-Options", "nosniff".to_owned()));
-        Self { status: denial.reason.status(), headers, body: body.into() }
+        Self { head: AnswerHead { status: denial.reason.status(), fields: headers }, body: body.into() }
     }
 }
 
@@ -98,24 +94,13 @@ fn problem(denial: &Denial, request_id: &str) -> String {
 
 /// Sends a whole answer. Where that fails or takes longer than `deadline`, the connection ends with it and the answer
 /// is false.
-pub async fn send(session: &mut HttpSession, answer: &Answer, reply: Reply<'_>, deadline: Duration) -> bool {
-    reply.close_at_shutdown(session);
-    let sent = matches!(timeout(deadline, write(session, answer, reply.request_id)).await, Ok(Ok(())));
+pub async fn send(wire: &mut Wire, answer: &Answer, reply: Reply<'_>, deadline: Duration) -> bool {
+    reply.close_at_shutdown(wire);
+    let mut head = answer.head.clone();
+    head.fields.push(("Pushguard-Request-Id", reply.request_id.to_owned()));
+    let sent = matches!(timeout(deadline, wire.answer(&head, &answer.body)).await, Ok(Ok(())));
     if !sent {
-        session.set_server_keepalive(None);
+        wire.close();
     }
     sent
-}
-
-async fn write(session: &mut HttpSession, answer: &Answer, request_id: &str) -> Result<()> {
-    let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len() + 4))?;
-    for (name, value) in &answer.headers {
-        header.insert_header(*name, value.as_str())?;
-    }
-    header.insert_header("Pushguard-Request-Id", request_id)?;
-    header.insert_header("Content-Length", answer.body.len().to_string())?;
-    session.write_response_header(Box::new(header)).await?;
-    session.write_body(&answer.body).await?;
-    session.finish_body().await?;
-    Ok(())
 }

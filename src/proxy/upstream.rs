@@ -7,6 +7,7 @@ mod url;
 pub use url::{UpstreamUrl, UpstreamUrlError};
 
 use super::respond::Answer;
+use super::wire::AnswerHead;
 use crate::clock::{Clock, Tick};
 use crate::decision::{Denial, Permit, Reason, Work};
 use crate::payload::Format;
@@ -18,6 +19,7 @@ use order::Order;
 use pingora_core::BError;
 use pingora_core::connectors::http::v1::Connector;
 use pingora_http::{RequestHeader, ResponseHeader};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -33,7 +35,7 @@ pub struct Upstream {
     connector: Connector,
     order: Order,
     limits: Limits,
-    resolved: parking_lot::Mutex<Option<(std::net::SocketAddr, Tick)>>,
+    resolved: parking_lot::Mutex<Option<(Arc<[SocketAddr]>, Tick)>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -182,8 +184,8 @@ fn written(header: &ResponseHeader, body: Bytes) -> Result<Answer, Failure> {
                 return Err(Failure::new(Reason::GroupConflict, text()));
             }
             let content_type = header.headers.get("content-type").and_then(|v| v.to_str().ok());
-            let headers = content_type.map(|v| ("Content-Type", v.to_owned())).into_iter().collect();
-            Ok(Answer { status, headers, body })
+            let fields = content_type.map(|v| ("Content-Type", v.to_owned())).into_iter().collect();
+            Ok(Answer { head: AnswerHead { status, fields }, body })
         }
         _ => Err(Failure::new(Reason::UpstreamFailed, format!("the gateway answered {status}: {}", text()))),
     }

@@ -8,6 +8,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{BError, Error, ErrorType};
 use pingora_http::{RequestHeader, ResponseHeader};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -79,37 +80,43 @@ impl Upstream {
         }
     }
 
+    /// A pooled or new connection, to the first of the gateway's addresses that takes one.
     async fn connect(&self) -> Result<(HttpSession, HttpPeer, bool), Failure> {
         let unavailable = |detail: String| Failure::new(Reason::UpstreamUnavailable, detail);
-        let address = self.resolve().await.map_err(|e| unavailable(format!("{}: {e}", self.url.authority())))?;
-        let mut peer = HttpPeer::new(address, false, String::new());
-        peer.options.connection_timeout = Some(self.limits.connect);
-        peer.options.total_connection_timeout = Some(self.limits.connect);
-        match self.connector.get_http_session(&peer).await {
-            Ok((session, reused)) => Ok((session, peer, reused)),
-            Err(error) => {
-                *self.resolved.lock() = None;
-                Err(unavailable(format!("{address}: {}", error.etype().as_str())))
+        let addresses = self.resolve().await.map_err(|e| unavailable(format!("{}: {e}", self.url.authority())))?;
+        let mut failures = Vec::new();
+        for address in addresses.iter() {
+            let mut peer = HttpPeer::new(*address, false, String::new());
+            peer.options.connection_timeout = Some(self.limits.connect);
+            peer.options.total_connection_timeout = Some(self.limits.connect);
+            match self.connector.get_http_session(&peer).await {
+                Ok((session, reused)) => return Ok((session, peer, reused)),
+                Err(error) => failures.push(format!("{address}: {}", error.etype().as_str())),
             }
         }
+        *self.resolved.lock() = None;
+        Err(unavailable(failures.join(", ")))
     }
 
-    /// The gateway's address; a name is looked up again after a few seconds.
-    async fn resolve(&self) -> std::io::Result<SocketAddr> {
+    /// The gateway's addresses; a name is looked up again after a few seconds.
+    async fn resolve(&self) -> std::io::Result<Arc<[SocketAddr]>> {
+        /// A name with more addresses is not one gateway.
+        const MOST: usize = 4;
         let now = self.clock.tick();
-        let known = *self.resolved.lock();
-        if let Some((address, at)) = known
+        let known = self.resolved.lock().clone();
+        if let Some((addresses, at)) = known
             && now.since(at) < RESOLVED
         {
-            return Ok(address);
+            return Ok(addresses);
         }
         let found = timeout(self.limits.connect, tokio::net::lookup_host(self.url.authority())).await;
-        let address = found
-            .map_err(|_| std::io::Error::other("the name look-up took too long"))??
-            .next()
-            .ok_or_else(|| std::io::Error::other("the name has no address"))?;
-        *self.resolved.lock() = Some((address, now));
-        Ok(address)
+        let found = found.map_err(|_| std::io::Error::other("the name look-up took too long"))??;
+        let addresses: Arc<[SocketAddr]> = found.take(MOST).collect();
+        if addresses.is_empty() {
+            return Err(std::io::Error::other("the name has no address"));
+        }
+        *self.resolved.lock() = Some((addresses.clone(), now));
+        Ok(addresses)
     }
 }
 
