@@ -135,11 +135,9 @@ impl Proxy {
             let denial = Denial::new(Reason::Overloaded).detail("no room for another body");
             return (Err(denial.retry_after(Duration::from_secs(1))), None);
         };
-        if head.expects_continue {
-            if !matches!(timeout(self.limits.write, wire.say_continue()).await, Ok(Ok(()))) {
-                wire.close();
-                return (Err(Denial::new(Reason::BodyIncomplete).detail("the client is gone")), None);
-            }
+        if head.expects_continue && !matches!(timeout(self.limits.write, wire.say_continue()).await, Ok(Ok(()))) {
+            wire.close();
+            return (Err(Denial::new(Reason::BodyIncomplete).detail("the client is gone")), None);
         }
         (body::read(wire, admission.max_bytes(), &self.limits, &*self.clock).await, Some(room))
     }
