@@ -2,7 +2,7 @@
 
 use super::http::Request;
 use super::log::Log;
-use super::{skip, wait_exit};
+use super::{gateway_is_demanded, skip, wait_exit};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -36,7 +36,8 @@ impl Gateway {
     pub fn start() -> Option<Self> {
         let binary = binary();
         if Command::new(&binary).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-            skip(&format!("{binary} cannot be run (apt-get install prometheus-pushgateway, or PUSHGATEWAY=/path)"));
+            let what = format!("{binary} cannot be run (apt-get install prometheus-pushgateway, or PUSHGATEWAY=/path)");
+            skip(&what, gateway_is_demanded());
             return None;
         }
         // Between finding a free port and its use somebody else may take it.

@@ -33,15 +33,23 @@ pub fn wait_exit(child: &mut Child) -> ExitStatus {
     wait_for("the end of a process", || child.try_wait().expect("a child can be waited for"))
 }
 
-/// Whether a missing gateway or missing data fails a test instead of skipping it.
-pub fn must_have_all() -> bool {
-    let set = |name: &str, value: &str| std::env::var(name).is_ok_and(|v| v == value);
-    set("CI", "true") || set("PUSHGUARD_REQUIRE_ALL", "1")
+/// Whether a variable of the environment demands that nothing is skipped for want of a gateway.
+pub fn gateway_is_demanded() -> bool {
+    is_set("CI", "true") || all_is_demanded()
+}
+
+/// Whether nothing at all may be skipped.
+fn all_is_demanded() -> bool {
+    is_set("PUSHGUARD_REQUIRE_ALL", "1")
+}
+
+fn is_set(name: &str, value: &str) -> bool {
+    std::env::var(name).is_ok_and(|v| v == value)
 }
 
 /// Says past the test harness's capture that something was not tested, or fails where it must be.
-pub fn skip(what: &str) {
-    assert!(!must_have_all(), "cannot test: {what}");
+pub fn skip(what: &str, demanded: bool) {
+    assert!(!demanded, "cannot test: {what}");
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
     // Not a print macro: those are captured when a test passes.
     let _ = writeln!(std::io::stderr(), "\n*** SKIPPED {name}: {what} ***");
@@ -54,7 +62,7 @@ pub fn data(name: &str) -> Option<Vec<u8>> {
     match std::fs::read(&path) {
         Ok(bytes) => Some(bytes),
         Err(error) => {
-            skip(&format!("{}: {error}", path.display()));
+            skip(&format!("{}: {error}", path.display()), all_is_demanded());
             None
         }
     }
