@@ -51,8 +51,9 @@ fn is_set(name: &str, value: &str) -> bool {
 pub fn skip(what: &str, demanded: bool) {
     assert!(!demanded, "cannot test: {what}");
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
-    // Not a print macro: those are captured when a test passes.
-    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED {name}: {what} ***");
+    let line = format!("\n*** SKIPPED {name}: {what} ***\n");
+    // Not a print macro: those are captured when a test passes. Whole, since other tests write beside it.
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// Data measured of real gateways, where it is at hand; else the test is skipped.
