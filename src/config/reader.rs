@@ -60,7 +60,10 @@ impl Reader {
         for (key, value) in mapping {
             match key {
                 Value::String(key) => entries.push((key.clone(), value)),
-                other => self.problem(&node.path, format!("a key must be text; put {other:?} in quotes")),
+                other => {
+                    let found = kind(other);
+                    self.problem(&node.path, format!("a key must be text, found {found}; put it in quotes"));
+                }
             }
         }
         Some(Map { path: node.path.clone(), entries, known: Vec::new() })
