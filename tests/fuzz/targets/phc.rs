@@ -1,0 +1,33 @@
+//! A stored password has one spelling, costs what the limits allow, and prints neither salt nor output.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pushguard::auth::{Params, PasswordHash};
+
+const TAIL: &str = "$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+
+fuzz_target!(|text: &str| {
+    check(text);
+    check(&format!("$argon2id$v=19${text}{TAIL}"));
+    check(&format!("$argon2id$v=19$m=12288,t=3,p=1${text}"));
+});
+
+fn check(text: &str) {
+    let hash = match PasswordHash::parse(text) {
+        Ok(hash) => hash,
+        Err(error) => {
+            // A password that was put where a hash belongs must not reach a log.
+            let shown = error.to_string();
+            assert!(text.len() < 12 || text.starts_with("$argon2id$") || !shown.contains(text), "{shown}");
+            return;
+        }
+    };
+    let Params { memory_kib, passes, lanes } = hash.params();
+    let head = format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}$");
+    assert!(text.starts_with(&head), "two spellings: {text}");
+    assert!((7168..=65536).contains(&memory_kib) && (1..=10).contains(&passes) && (1..=4).contains(&lanes));
+    let fields: Vec<&str> = text[head.len()..].split('$').collect();
+    assert_eq!(fields.len(), 2);
+    let shown = format!("{hash:?}");
+    assert!(fields.iter().all(|field| !shown.contains(field)), "{shown}");
+}
