@@ -39,7 +39,7 @@ test-needs: ## Only install what the tests need
 	@tests/scripts/need.sh cc=build-essential cmake curl python3 python:ensurepip=python3-venv node=nodejs npm
 	@tests/scripts/components.sh
 	@tests/scripts/gateway.sh > /dev/null
-	@$(MAKE) $(CLIENTS)/python/.installed $(CLIENTS)/node/.installed
+	@$(MAKE) -s $(CLIENTS)/python/.installed $(CLIENTS)/node/.installed
 
 # The official client libraries, in the versions that these files name.
 $(CLIENTS)/python/.installed: tests/clients/requirements.txt
