@@ -1,12 +1,14 @@
 //! Credentials: what is presented, and how it is proven.
 //!
 //! Passwords are kept as argon2id hashes ([`PasswordHash`]), checked one at a time in one preallocated arena
-//! ([`Verifier`]), and remembered only when they were right ([`Cache`]).
+//! ([`Verifier`]), once for all equal attempts at a time ([`Attempts`]), and remembered only when they were right ([`Cache`]).
 
+pub mod attempts;
 pub mod cache;
 pub mod phc;
 pub mod verifier;
 
+pub use attempts::Attempts;
 pub use cache::Cache;
 pub use phc::{Params, PasswordHash, PhcError};
 pub use verifier::{Busy, Verifier};

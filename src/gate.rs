@@ -1,7 +1,7 @@
 //! The driver of [`decide`](crate::decision::decide): it answers what needs no socket, until a body is wanted or the
 //! decision stands.
 
-use crate::auth::{Busy, Cache, Verifier};
+use crate::auth::{Attempts, Busy, Cache, Verifier};
 use crate::clock::Clock;
 use crate::decision::{
     Admission, Charge, ChargeEntry, Charged, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, decide,
@@ -9,10 +9,7 @@ use crate::decision::{
 use crate::limit::{Entry, Ledger, Rate};
 use crate::policy::{Limits, World, source_value};
 use crate::request::Head;
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::OnceCell;
 
 /// What outlives a request: spent quotas, verified passwords, the verifier.
 pub struct Gate {
@@ -22,7 +19,7 @@ pub struct Gate {
     login_rate: Rate,
     cache: Cache,
     verifier: Verifier,
-    attempts: Mutex<HashMap<AttemptKey, Arc<Attempt>>>,
+    attempts: Attempts<(String, [u8; 32]), Result<(), LoginFailure>>,
     limits: Limits,
 }
 
@@ -34,11 +31,6 @@ pub enum Gated {
     /// It is decided.
     Done(Decision),
 }
-
-/// The source, and what the attempt is known by.
-type AttemptKey = (String, [u8; 32]);
-/// The answer that equal attempts wait for.
-type Attempt = OnceCell<Result<(), LoginFailure>>;
 
 /// The name of the login budget in `RateLimit` headers.
 const LOGIN_RULE: &str = "login";
@@ -54,7 +46,7 @@ impl Gate {
             login_rate: limits.login_rate(),
             cache: Cache::new(limits.login_cache_entries, limits.login_cache, cache_key),
             verifier: Verifier::new(memory_kib, limits.login_queue),
-            attempts: Mutex::default(),
+            attempts: Attempts::default(),
             limits,
         }
     }
@@ -87,14 +79,8 @@ impl Gate {
             return Ok(());
         }
         let source = source_value(*head.source.as_ref().unwrap_or(&head.peer));
-        let key = (source, self.cache.attempt(user, &claim.hashes, &claim.password));
-        let attempt = self.attempts.lock().entry(key.clone()).or_default().clone();
-        let answer = attempt.get_or_init(|| self.log_in(claim, &key.0)).await.clone();
-        let mut attempts = self.attempts.lock();
-        if attempts.get(&key).is_some_and(|known| Arc::ptr_eq(known, &attempt)) {
-            attempts.remove(&key);
-        }
-        answer
+        let key = (source.clone(), self.cache.attempt(user, &claim.hashes, &claim.password));
+        self.attempts.share(key, self.log_in(claim, &source)).await
     }
 
     async fn log_in(&self, claim: &Claim, source: &str) -> Result<(), LoginFailure> {

@@ -26,12 +26,30 @@ fn sample(guard: &Guard, name: &str) -> u32 {
     value.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
 }
 
+/// A connection from one of the loopback addresses, as from another machine.
+fn open_from(guard: &Guard, source: u8) -> Connection {
+    Connection::open_from([127, 0, 0, source].into(), guard.address())
+}
+
+/// 128 connections from one source are served; a further one is closed without a byte and counted, and others are
+/// served.
+#[test]
+fn one_source_cannot_take_all_connections() {
+    let upstream = Upstream::start(|_| ok());
+    let guard = Guard::start(EVERYTHING, &upstream.url());
+    let mut open: Vec<Connection> = (0..128).map(|_| open_from(&guard, 2)).collect();
+    open[127].exchange(&push("a")).is(200, "", "the last that has room");
+    open_from(&guard, 2).is_closed("one too many");
+    push("a").send(guard.address()).is(200, "", "another source");
+    assert_eq!(sample(&guard, "pushguard_connections_refused_total"), 1);
+}
+
 /// 512 connections are served; a further one is closed without a byte and counted.
 #[test]
 fn connections_beyond_the_limit_are_closed_and_counted() {
     let upstream = Upstream::start(|_| ok());
     let guard = Guard::start(EVERYTHING, &upstream.url());
-    let mut open: Vec<Connection> = (0..512).map(|_| Connection::open(guard.address())).collect();
+    let mut open: Vec<Connection> = (0..512u16).map(|n| open_from(&guard, 2 + (n / 128) as u8)).collect();
     // Connections are accepted in order: the last one answered means that all are in.
     open[511].exchange(&push("a")).is(200, "", "the last that has room");
     wait_for("512 connections", || (sample(&guard, "pushguard_connections") >= 512).then_some(()));
@@ -55,7 +73,8 @@ fn bodies_wait_for_room_and_not_for_ever() {
     let upstream = Upstream::start(|_| ok());
     let guard = Guard::start(EVERYTHING, &upstream.url());
     const MIB: usize = 1024 * 1024;
-    let body = "m 1\n".repeat(MIB / 4);
+    // A comment in each line, so that the body is long and its series few.
+    let body = format!("{}m 1\n", "# 34567\n".repeat(MIB / 8 - 1) + "# 4\n");
     let large = Request::post("/metrics/job/large", body).header("Expect", "100-continue");
     let mut holding: Vec<Connection> = (0..24)
         .map(|_| {

@@ -77,9 +77,9 @@ fn records(format: &str) {
             "verdict=deny  reason=credential_rejected  detail=wrong password  status=401  principal=none  rule=  job=ci",
         ),
         (
-            "a body that the gateway refuses",
+            "a body that is no metrics",
             ci(Request::post("/metrics/job/cbad", "?\n")).send(address),
-            "verdict=allow  reason=  status=400  operation=push  detail=text format parsing error in line 1",
+            "verdict=deny  reason=payload_invalid  status=400  operation=push  detail=line 1, column 1",
         ),
         (
             "a gateway that fails",
