@@ -32,7 +32,7 @@ run: ## Build, start a real Pushgateway and pushguard in front of it (PORT=9091,
 test: test-needs ## Install what the tests need, then run all of them: format, clippy, tests
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGUARD_REQUIRE_ALL=1 cargo test --locked --no-fail-fast
+	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGUARD_REQUIRE_ALL=1 INSTA_UPDATE=no cargo test --locked --no-fail-fast
 
 .PHONY: test-needs
 test-needs: ## Only install what the tests need
