@@ -152,5 +152,6 @@ fn ended_unanswered(error: &BError) -> bool {
 }
 
 fn failed(error: &BError) -> Failure {
-    Failure::new(Reason::UpstreamFailed, error.etype().as_str())
+    let context = error.context.as_ref().map(|context| context.as_str()).unwrap_or_default();
+    Failure::new(Reason::UpstreamFailed, format!("{} {context}", error.etype().as_str()).trim_end())
 }
