@@ -6,7 +6,7 @@ mod order;
 mod reasons;
 mod texts;
 
-use super::{Claim, Decision, ExhaustedRule, Facts, LoginFailure, Reason, Step, Verdict, Work, decide};
+use super::{Claim, Decision, Denial, ExhaustedRule, Facts, LoginFailure, Reason, Step, Verdict, Work, decide};
 use crate::config::{Secrets, read};
 use crate::policy::{Policy, World};
 use crate::prefix_set::PrefixSet;
@@ -36,12 +36,13 @@ fn world(policy: Policy) -> World {
     World { policy: Arc::new(policy), sets: Arc::new(sets), generation: 3 }
 }
 
-/// One request: `LISTENER PEER METHOD TARGET`, then `| user NAME:PASSWORD`, `| body TEXT`, `| charge INDEX` (that quota
-/// is exhausted) or any header.
+/// One request: `LISTENER PEER METHOD TARGET`, then `| user NAME:PASSWORD`, `| body TEXT`, `| charge INDEX` or
+/// `| charge-for-body INDEX` (that quota is exhausted), or any header.
 struct Request {
     head: Head,
     body: Vec<u8>,
     exhausted: Option<usize>,
+    exhausted_by_body: Option<usize>,
 }
 
 fn request(world: &World, line: &str) -> Request {
@@ -49,18 +50,19 @@ fn request(world: &World, line: &str) -> Request {
     let words: Vec<&str> = parts.next().unwrap().split(' ').collect();
     let [listener, peer, method, target] = words[..] else { panic!("{line}") };
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: push.example.com\r\n");
-    let (mut body, mut exhausted) = (b"up 1\n".to_vec(), None);
+    let (mut body, mut exhausted, mut exhausted_by_body) = (b"up 1\n".to_vec(), None, None);
     for part in parts {
         match part.split_once(' ') {
             Some(("user", pair)) => text.push_str(&format!("Authorization: Basic {}\r\n", STANDARD.encode(pair))),
             Some(("body", shown)) => body = shown.replace("\\n", "\n").into_bytes(),
             Some(("charge", index)) => exhausted = Some(index.parse().unwrap()),
+            Some(("charge-for-body", index)) => exhausted_by_body = Some(index.parse().unwrap()),
             _ => text.push_str(&format!("{part}\r\n")),
         }
     }
     let raw = RawHead::read(format!("{text}\r\n").as_bytes()).unwrap_or_else(|e| panic!("{line}: {e}"));
     let head = Head::read(&raw, peer.parse().unwrap(), listener.into(), world.policy.trusted_proxies(listener));
-    Request { head, body, exhausted }
+    Request { head, body, exhausted, exhausted_by_body }
 }
 
 /// What the verifier would say: `good` is everybody's password.
@@ -78,15 +80,17 @@ fn login(claim: &Claim) -> Result<(), LoginFailure> {
 fn drive(world: &World, request: &Request) -> (Vec<&'static str>, Decision) {
     let (mut facts, mut steps) = (Facts::default(), Vec::new());
     loop {
-        assert!(steps.len() < 4, "asks for one fact twice: {steps:?}");
+        assert!(steps.len() < 5, "asks for one fact twice: {steps:?}");
         match decide(world, &request.head, &facts) {
             Step::Verify(claim) => {
                 steps.push("verify");
                 facts.login = Some(login(&claim));
             }
-            Step::Charge(_) => {
+            Step::Charge(charge) => {
                 steps.push("charge");
-                facts.charged = Some(request.exhausted.map_or(Ok(()), |i| Err((i, Duration::from_millis(5400)))));
+                let refused = if charge.for_body { request.exhausted_by_body } else { request.exhausted };
+                let answer = Some(refused.map_or(Ok(()), |index| Err((index, Duration::from_millis(5400)))));
+                *(if charge.for_body { &mut facts.charged_for_body } else { &mut facts.charged }) = answer;
             }
             Step::Inspect(admission) => {
                 steps.push("inspect");
@@ -135,6 +139,6 @@ fn check(world: &World, rows: &[(&str, &str)]) {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-fn denial(world: &World, line: &str) -> super::Denial {
+fn denial(world: &World, line: &str) -> Denial {
     drive(world, &request(world, line)).1.denial().unwrap_or_else(|| panic!("allowed: {line}")).clone()
 }

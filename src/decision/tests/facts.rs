@@ -116,9 +116,39 @@ fn a_refused_body_is_refused_with_its_own_reason() {
     let request = request(&world, "public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 5");
     for reason in [Reason::PayloadInvalid, Reason::BodyIncomplete, Reason::PayloadTooLarge, Reason::RequestTimeout] {
         let body = Some(Err(Denial::new(reason)));
-        let facts = Facts { login: Some(Ok(())), charged: Some(Ok(())), charged_for_body: None, body };
+        let facts = Facts { login: Some(Ok(())), charged: Some(Ok(())), body, ..Facts::default() };
         let Step::Done(decision) = decide(&world, &request.head, &facts) else { panic!("not decided") };
         assert_eq!(decision.denial().map(|d| d.reason), Some(reason));
         assert_eq!(decision.identity.principal.as_deref(), Some("ci"));
     }
+}
+
+/// What the body turns into a delete is charged as one, by the rules that did not charge the replacement.
+#[test]
+fn a_replacement_that_turns_out_empty_is_charged_as_a_delete() {
+    let world = world(policy(
+        "version: 1
+principals:
+  p:
+    anonymous: true
+    from: anywhere
+    grants: [{ operations: [replace, delete], job: a }]
+    quotas:
+      - { per: principal, burst: 9, period: 1h }
+      - { per: job, burst: 1, period: 1h, operations: [delete] }
+",
+    ));
+    let line = |rest: &str| format!("l 9.9.9.9 PUT /metrics/job/a{rest}");
+    let rows = [
+        (" | Content-Length: 5", "charge inspect allow replace PUT /metrics/job/a"),
+        (" | Content-Length: 5 | charge-for-body 0", "charge inspect allow replace PUT /metrics/job/a"),
+        (" | Content-Length: 5 | body #\\n", "charge inspect charge allow delete PUT-nothing /metrics/job/a"),
+        (" | Content-Length: 5 | body #\\n | charge-for-body 0", "charge inspect charge deny quota_exhausted"),
+        ("", "charge allow delete PUT-nothing /metrics/job/a"),
+        (" | charge 1", "charge deny quota_exhausted"),
+    ];
+    let rows = rows.map(|(rest, expected)| (line(rest), expected));
+    check(&world, &rows.each_ref().map(|(line, expected)| (line.as_str(), *expected)));
+    let (_, decision) = drive(&world, &request(&world, &rows[3].0));
+    assert_eq!(decision.identity.rule.as_deref(), Some("p.quotas[1]"));
 }

@@ -91,7 +91,7 @@ fn line() -> impl Strategy<Value = String> {
         "/nowhere",
     ]);
     let user = select(vec!["", " | user user0:good", " | user user1:good", " | user user2:bad", " | user nobody:good"]);
-    let body = select(vec!["", " | Content-Length: 5", " | Content-Length: 5 | body #", " | Content-Length: 2000"]);
+    let body = select(vec!["", " | Content-Length: 5", " | Content-Length: 5 | body #\\n", " | Content-Length: 2000"]);
     (place, method, target, user, body)
         .prop_map(|(place, method, target, user, body)| format!("{place} {method} {target}{user}{body}"))
 }

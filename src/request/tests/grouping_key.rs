@@ -48,6 +48,7 @@ fn accepted_spellings() {
         ("job/a/Instance/1", "a Instance=1"),
         ("job/a/instance/1", "a instance=1"),
         ("job/a/Le/1", "a Le=1"),
+        ("job/a/JOB/b", "a JOB=b"),
     ];
     table(rows.iter().map(|(path, expected)| (path, Ok((*expected).to_owned()), read(path))));
 }

@@ -72,6 +72,9 @@ fn json_is_for_those_who_ask() {
         ("Accept: application/problem+json", true),
         ("Accept: text/html, Application/JSON;q=0.5", true),
         ("Accept: text/html\r\nAccept: application/json", true),
+        ("Accept: application/json;q=0", false),
+        ("Accept: application/json; q=0.0, text/plain", false),
+        ("Accept: application/json; q=0, application/problem+json", true),
         ("Accept: application/jsonp", false),
         ("Accept: text/application/json", false),
     ];
