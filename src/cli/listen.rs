@@ -24,7 +24,9 @@ impl FromStr for Listen {
         }
         let port = address.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
         if !matches!(port, Some(Ok(_))) {
-            return Err(format!("expected [NAME=]HOST:PORT or [NAME=]:PORT, found {text:?}"));
+            let bare = !address.is_empty() && address.bytes().all(|b| b.is_ascii_digit());
+            let hint = if bare { format!("; did you mean :{address}?") } else { String::new() };
+            return Err(format!("expected [NAME=]HOST:PORT or [NAME=]:PORT, found {text:?}{hint}"));
         }
         Ok(Self { name: name.to_owned(), address: address.to_owned() })
     }

@@ -114,7 +114,8 @@ fn request(head: &Head) -> Checked<Request<'_>> {
         }
         Target::Read(page) => {
             if head.method != Method::Get {
-                return Err(Denial::new(Reason::MethodNotAllowed).allow("GET").into());
+                let hint = if *page == Read::Metrics { text::NO_JOB } else { "" };
+                return Err(Denial::new(Reason::MethodNotAllowed).hint(hint).allow("GET").into());
             }
             let operation = match page {
                 Read::Metrics => Operation::Scrape,
