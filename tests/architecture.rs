@@ -40,7 +40,7 @@ const CRATES: &[(&str, &str)] = &[
     ("rustls", "cli ranges"),
     ("tracing", "cli logging proxy ranges record"),
     ("tracing_subscriber", "logging"),
-    ("tokio", "auth cli gate proxy ranges"),
+    ("tokio", "auth cli proxy ranges"),
     ("tokio::net", "cli proxy"),
     ("tokio::io", "cli proxy"),
     ("std::net::Tcp", "cli proxy"),

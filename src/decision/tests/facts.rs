@@ -2,7 +2,6 @@
 
 use super::order::POLICY;
 use super::*;
-use crate::decision::Denial;
 
 #[test]
 fn a_password_is_verified_against_its_own_hashes_and_a_strangers_against_decoys() {
