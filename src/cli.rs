@@ -27,7 +27,7 @@ enum Command {
     Serve(serve::Serve),
     /// Check policy files and print every problem as FILE:LINE: PATH: MESSAGE
     Check(check::Check),
-    /// Read a password on standard input and print its argon2id hash
+    /// Read a password on standard input and print its argon2id hash; one line end behind it is not part of it
     Hash(hash::Hash),
 }
 

@@ -23,12 +23,24 @@ impl<K: Eq + Hash + Clone, V: Clone> Attempts<K, V> {
     /// there.
     pub async fn share(&self, key: K, find: impl Future<Output = V>) -> V {
         let attempt = self.under_way.lock().entry(key.clone()).or_default().clone();
-        let answer = attempt.get_or_init(|| find).await.clone();
-        let mut under_way = self.under_way.lock();
-        if under_way.get(&key).is_some_and(|known| Arc::ptr_eq(known, &attempt)) {
-            under_way.remove(&key);
+        let waiter = Waiter { attempts: self, key, attempt };
+        waiter.attempt.get_or_init(|| find).await.clone()
+    }
+}
+
+/// Forgets the attempt when its first waiter is done, or given up.
+struct Waiter<'a, K: Eq + Hash, V> {
+    attempts: &'a Attempts<K, V>,
+    key: K,
+    attempt: Arc<OnceCell<V>>,
+}
+
+impl<K: Eq + Hash, V> Drop for Waiter<'_, K, V> {
+    fn drop(&mut self) {
+        let mut under_way = self.attempts.under_way.lock();
+        if under_way.get(&self.key).is_some_and(|known| Arc::ptr_eq(known, &self.attempt)) {
+            under_way.remove(&self.key);
         }
-        answer
     }
 }
 
@@ -61,6 +73,14 @@ mod tests {
         let three = attempt("a");
         together.wait().await;
         assert_eq!(three.await.unwrap(), 1, "a later one is a new attempt");
+        assert!(attempts.under_way.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_is_given_up_is_forgotten() {
+        let attempts = Attempts::<&str, ()>::default();
+        let given_up = tokio::time::timeout(std::time::Duration::ZERO, attempts.share("a", std::future::pending()));
+        assert!(given_up.await.is_err());
         assert!(attempts.under_way.lock().is_empty());
     }
 }

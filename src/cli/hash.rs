@@ -10,9 +10,7 @@ use zeroize::Zeroizing;
 /// The longest password, bytes; what a client may send is bounded the same way.
 const MAX_BYTES: u64 = 1024;
 
-/// Read a password on standard input and print only its argon2id PHC line (m=12288 KiB, t=3, p=1).
-///
-/// One line end behind the password is not part of it.
+/// Prints only the PHC line (m=12288 KiB, t=3, p=1), so that it can be sent to a file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Hash {}
 

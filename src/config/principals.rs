@@ -11,22 +11,29 @@ use std::sync::Arc;
 
 /// All principals, in file order.
 pub(super) fn principals(reader: &mut Reader, node: &Node<'_>, around: &Surroundings<'_>) -> Vec<Principal> {
-    let mut principals = Vec::<Principal>::new();
+    let (mut principals, mut usernames) = (Vec::new(), Vec::<(&str, String)>::new());
     for (name, node) in reader.map(node).map(|m| m.rest()).unwrap_or_default() {
         reader.name(&node.path, &name);
         if name == "none" {
             reader.problem(&node.path, "\"none\" stands for no principal in logs and metrics; choose another name");
         }
-        let Some(principal) = principal(reader, &name, &node, around) else { continue };
-        let username = principal.basic.as_ref().map(|basic| &basic.username);
-        let twin = principals.iter().find(|p| username.is_some() && p.basic.as_ref().map(|b| &b.username) == username);
-        if let (Some(twin), Some(username)) = (twin, username) {
-            let message = format!("the user name {username:?} is taken by {}", twin.name);
-            reader.problem(&format!("{}.basic.username", node.path), message);
+        // Before anything else can be wrong with the principal, so that this is told along with it.
+        if let Some(username) = username(&node) {
+            match usernames.iter().find(|(taken, _)| *taken == username) {
+                Some((_, twin)) => {
+                    let message = format!("the user name {username:?} is taken by {twin}");
+                    reader.problem(&format!("{}.basic.username", node.path), message);
+                }
+                None => usernames.push((username, name.clone())),
+            }
         }
-        principals.push(principal);
+        principals.extend(principal(reader, &name, &node, around));
     }
     principals
+}
+
+fn username<'v>(principal: &Node<'v>) -> Option<&'v str> {
+    principal.value.get("basic")?.get("username")?.as_str()
 }
 
 fn principal(reader: &mut Reader, name: &str, node: &Node<'_>, around: &Surroundings<'_>) -> Option<Principal> {

@@ -39,6 +39,16 @@ pub struct ExhaustedRule {
     pub period: Duration,
 }
 
+/// The most characters of a text; paths and bodies of clients get into some.
+const MOST: usize = 1000;
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
 impl Denial {
     /// A refusal that says nothing beyond its reason.
     pub fn new(reason: Reason) -> Self {
@@ -47,13 +57,13 @@ impl Denial {
 
     /// Adds what the client should do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        self.hint = shortened(hint.into());
         self
     }
 
     /// Adds what the operator should know.
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.detail = shortened(detail.into());
         self
     }
 

@@ -184,14 +184,13 @@ impl<'b> Check<'b> {
         match kind {
             HISTOGRAM => self.histogram(value),
             SUMMARY => {
-                let mut samples = 2;
+                let mut quantiles = Bounds::default();
                 for field in Fields::new(value) {
                     if let Field { number: 3, value: Value::Bytes(quantile) } = field? {
-                        samples += 1;
-                        wire::well_formed(quantile)?;
+                        quantiles.add("quantile", bound(quantile, 1)?)?;
                     }
                 }
-                Ok(samples)
+                Ok(quantiles.0.len() + 2)
             }
             _ => self.plain(value),
         }
@@ -207,11 +206,11 @@ impl<'b> Check<'b> {
     }
 
     fn histogram(&self, value: &'b [u8]) -> Result<usize, String> {
-        let mut samples = 3;
+        let mut bounds = Bounds::default();
         for field in Fields::new(value) {
             match field? {
                 Field { number: 3, value: Value::Bytes(bucket) } => {
-                    samples += 1;
+                    bounds.add("bucket bound", bound(bucket, 2)?)?;
                     for field in Fields::new(bucket) {
                         if let Field { number: 3, value: Value::Bytes(exemplar) } = field? {
                             self.exemplar(exemplar)?;
@@ -222,7 +221,8 @@ impl<'b> Check<'b> {
                 _ => {}
             }
         }
-        Ok(samples)
+        // The gateway adds the bucket +Inf where it is missing.
+        Ok(bounds.0.len() + 3)
     }
 
     fn exemplar(&self, exemplar: &'b [u8]) -> Result<(), String> {
@@ -233,4 +233,31 @@ impl<'b> Check<'b> {
         }
         Ok(())
     }
+}
+
+/// Quantiles or bucket bounds of one metric: each makes a series of its own.
+#[derive(Default)]
+struct Bounds(HashSet<u64>);
+
+impl Bounds {
+    fn add(&mut self, what: &str, bound: f64) -> Result<(), String> {
+        if bound.is_nan() {
+            return Err(format!("a {what} is not a number"));
+        }
+        // Negative zero is zero.
+        let bound = bound + 0.0;
+        if self.0.insert(bound.to_bits()) { Ok(()) } else { Err(format!("the {what} {bound} stands twice")) }
+    }
+}
+
+/// The double of that field; zero where it is absent.
+fn bound(message: &[u8], number: u32) -> Result<f64, String> {
+    let mut bound = 0.0;
+    for field in Fields::new(message) {
+        match field? {
+            Field { number: found, value: Value::Fixed64(bits) } if found == number => bound = f64::from_bits(bits),
+            _ => {}
+        }
+    }
+    Ok(bound)
 }

@@ -164,6 +164,34 @@ fn refused_protobuf() {
     assert_eq!(checked(Format::Protobuf, &with(field((1 << 29) - 1, b""))), Ok(1), "the last field number");
 }
 
+/// A family of that type with one metric, whose value holds one part for each of the doubles.
+fn parts(kind: u64, value_field: u64, double_field: u64, doubles: &[f64]) -> Vec<u8> {
+    let part = |double: &f64| field(3, &[varint(double_field << 3 | 1), double.to_le_bytes().to_vec()].concat());
+    let value: Vec<u8> = doubles.iter().flat_map(part).collect();
+    message(&[field(1, b"h"), varint(3 << 3), varint(kind), field(4, &field(value_field, &value))].concat())
+}
+
+/// Each bound and each quantile is a series of its own; two of a kind would be one series twice.
+#[test]
+fn bounds_and_quantiles_of_protobuf() {
+    let (histogram, summary) = (|bounds: &[f64]| parts(4, 7, 2, bounds), |quantiles: &[f64]| parts(2, 4, 1, quantiles));
+    let inf = f64::INFINITY;
+    for (what, body, series) in [
+        ("bounds", histogram(&[0.1, 1.0, inf]), Ok(6)),
+        ("no bounds", histogram(&[]), Ok(3)),
+        ("quantiles", summary(&[0.5, 0.99]), Ok(4)),
+        ("a bound twice", histogram(&[1.0, 2.0, 1.0]), Err("the bucket bound 1 stands twice")),
+        ("zero in two spellings", histogram(&[0.0, -0.0]), Err("the bucket bound 0 stands twice")),
+        ("a quantile twice", summary(&[0.5, 0.5]), Err("the quantile 0.5 stands twice")),
+        ("a bound that is no number", histogram(&[f64::NAN]), Err("a bucket bound is not a number")),
+    ] {
+        match (checked(Format::Protobuf, &body), series) {
+            (Err(found), Err(expected)) => assert!(found.contains(expected), "{what}: {found}"),
+            (found, expected) => assert_eq!(found, expected.map_err(str::to_owned), "{what}"),
+        }
+    }
+}
+
 /// A length is believed only as far as there are bytes: the gateway would allocate what it claims.
 #[test]
 fn lengths_that_lie() {

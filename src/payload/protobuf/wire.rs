@@ -13,8 +13,10 @@ pub(super) struct Field<'b> {
 pub(super) enum Value<'b> {
     Number(u64),
     Bytes(&'b [u8]),
-    /// Four or eight bytes.
-    Fixed,
+    /// Eight bytes.
+    Fixed64(u64),
+    /// Four bytes.
+    Fixed32,
 }
 
 /// The fields of a message in order.
@@ -46,11 +48,6 @@ impl<'b> Iterator for Fields<'b> {
     }
 }
 
-/// Every field can be read.
-pub(super) fn well_formed(message: &[u8]) -> Result<(), String> {
-    Fields::new(message).try_for_each(|field| field.map(|_| ()))
-}
-
 fn field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
     let (tag, rest) = varint(bytes)?;
     let number = u32::try_from(tag >> 3).ok().filter(|number| (1..=MAX_NUMBER).contains(number))?;
@@ -59,12 +56,15 @@ fn field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
             let (number, rest) = varint(rest)?;
             (Value::Number(number), rest)
         }
-        1 => (Value::Fixed, rest.get(8..)?),
+        1 => {
+            let (bytes, rest) = rest.split_first_chunk()?;
+            (Value::Fixed64(u64::from_le_bytes(*bytes)), rest)
+        }
         2 => {
             let (bytes, rest) = delimited(rest)?;
             (Value::Bytes(bytes), rest)
         }
-        5 => (Value::Fixed, rest.get(4..)?),
+        5 => (Value::Fixed32, rest.get(4..)?),
         // Groups are long gone, and these messages never had any.
         _ => return None,
     };
