@@ -4,6 +4,7 @@
 
 mod check;
 mod hash;
+mod limits;
 mod listen;
 mod random;
 mod serve;
@@ -24,7 +25,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Stand in front of a Pushgateway and enforce a policy
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Check policy files and print every problem as FILE:LINE: PATH: MESSAGE
     Check(check::Check),
     /// Read a password on standard input and print its argon2id hash; one line end behind it is not part of it

@@ -14,6 +14,7 @@ mod units;
 
 pub use load::{Loaded, Secrets, load, read};
 pub use problem::{Problem, Problems};
+pub use units::duration;
 
 #[cfg(test)]
 mod tests;

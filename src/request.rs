@@ -6,6 +6,7 @@ mod head;
 mod raw;
 mod source;
 mod target;
+mod web;
 
 pub use credential::{Credential, CredentialError};
 pub use grouping_key::{GroupingKey, PathFault, encode_segment};
@@ -13,6 +14,7 @@ pub use head::{Encoding, Head, Length, Origin};
 pub use raw::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES, Method, RawHead, RawHeadError, Version};
 pub use source::{SourceError, client_address};
 pub use target::{Read, Target, TargetError};
+pub use web::{ExternalUrl, RoutePrefix, Web, WebError};
 
 #[cfg(test)]
 mod tests;

@@ -120,8 +120,8 @@ fn the_table_of_limits_is_the_codes() {
         ("writes of a principal, for each job", per(writes.rate.burst(), writes.rate.period())),
         ("reads of a principal, for each source", per(reads.rate.burst(), reads.rate.period())),
         ("wrong passwords from one source", per(limits.login_burst, limits.login_period)),
-        ("bytes of a body (`payload.max_bytes`)", payload.max_bytes.to_string()),
-        ("series of a push (`payload.max_series`)", payload.shape.series.to_string()),
+        ("bytes of a body", payload.max_bytes.to_string()),
+        ("series of a push", payload.shape.series.to_string()),
         ("metric families of a push", payload.shape.families.to_string()),
         ("labels of a series", payload.shape.labels.to_string()),
         ("bytes of a metric or label name", payload.shape.name_bytes.to_string()),
@@ -132,22 +132,42 @@ fn the_table_of_limits_is_the_codes() {
         ("bytes of a request target", MAX_TARGET_BYTES.to_string()),
         ("header fields", MAX_FIELDS.to_string()),
         ("connections at once", limits.connections.to_string()),
+        ("connections at once from one source", limits.source_connections.to_string()),
         ("time for a head", seconds(limits.head)),
         ("time for a body", seconds(limits.body)),
+        ("bytes a second of a body, after 5s", {
+            assert_eq!(seconds(limits.body_stall), "5s");
+            limits.body_rate.to_string()
+        }),
         ("time of an idle connection", seconds(limits.idle)),
+        ("time to write an answer", seconds(limits.write)),
         ("time to connect to the gateway", seconds(limits.connect)),
         ("time to the first byte of the gateway's answer", seconds(limits.first_byte)),
         ("time for the whole exchange with the gateway", seconds(limits.upstream)),
         ("writes in flight to the gateway", limits.upstream_writes.to_string()),
         ("writes that wait for it", limits.upstream_queue.to_string()),
+        ("writes of them to one group", limits.group_queue.to_string()),
         ("logins that wait for the password verifier", limits.login_queue.to_string()),
         ("time for which a verified password is remembered", seconds(limits.login_cache)),
         ("quota states kept", limits.quota_keys.to_string()),
     ];
     let documented: Vec<(String, String)> =
-        table("| limit | default |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+        table("| limit | default | set by |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
     let actual: Vec<(String, String)> = actual.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     assert_eq!(documented, actual);
+}
+
+#[test]
+fn every_flag_of_the_readme_is_one() {
+    let output = Command::new(env!("CARGO_BIN_EXE_pushguard")).args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let flags: Vec<&str> = README.split([' ', '`', '\n', '=']).filter(|word| word.starts_with("--")).collect();
+    assert!(flags.len() > 10);
+    // `hash` and `check` have their own, curl and the gateway theirs.
+    let others = ["--data-binary", "--secrets"];
+    for flag in flags {
+        assert!(help.contains(&format!("{flag} <")) || others.contains(&flag), "{flag} is no flag of serve");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `pushguard serve`
 
+use super::limits::LimitFlags;
 use super::listen::Listen;
 use super::{Outcome, complain, random};
 use crate::admin::Admin;
@@ -13,6 +14,7 @@ use crate::policy::{Limits, Policy};
 use crate::proxy::{Connections, Handler, Listener, Proxy, Service, Upstream, UpstreamUrl};
 use crate::ranges::refresh::{self, Refresher, Settings};
 use crate::ranges::store::Store;
+use crate::request::{ExternalUrl, RoutePrefix, Web};
 use ring::rand::SystemRandom;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -46,6 +48,13 @@ pub(super) struct Serve {
         default_value = ":9091"
     )]
     listen: Vec<Listen>,
+    /// The path in front of every path, such as /pushgateway (default: the path of --web.external-url)
+    #[arg(long = "web.route-prefix", env = "PUSHGUARD_WEB_ROUTE_PREFIX", value_name = "PATH")]
+    route_prefix: Option<RoutePrefix>,
+    /// The address that people and browsers use, such as https://push.example.com; pages of other origins may not push
+    /// (default: that of the Host header)
+    #[arg(long = "web.external-url", env = "PUSHGUARD_WEB_EXTERNAL_URL", value_name = "URL")]
+    external_url: Option<ExternalUrl>,
     /// Where metrics and health are served
     #[arg(
         long = "admin.listen-address",
@@ -77,6 +86,8 @@ pub(super) struct Serve {
     /// What is logged: error, warn, info, debug
     #[arg(long = "log.level", env = "PUSHGUARD_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     log_level: tracing::Level,
+    #[command(flatten)]
+    limits: LimitFlags,
 }
 
 /// The name of the admin listener in the log.
@@ -162,7 +173,7 @@ impl Serve {
         listeners: Vec<Bound>,
         admin: Bound,
     ) -> Result<(), String> {
-        let limits = Limits::default();
+        let limits = self.limits.limits();
         let metrics = Arc::new(Metrics::new());
         let takes_passwords = policy.principals.iter().any(|p| p.basic.is_some());
         let keys = policy.github_keys.clone();
@@ -179,6 +190,7 @@ impl Serve {
             body_room: Semaphore::new(usize::try_from(limits.body_bytes / 1024).unwrap_or(usize::MAX >> 4)),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            web: self.web(),
             ids: request_ids(),
         });
         if self.state_dir.is_none() {
@@ -232,6 +244,15 @@ impl Serve {
             () = tokio::time::sleep(SHUTDOWN_TIMEOUT) => tracing::warn!(msg = "requests cut after the time to stop"),
         }
         Ok(())
+    }
+
+    fn web(&self) -> Web {
+        let external = self.external_url.as_ref();
+        let path = external.map(|url| url.prefix.clone()).unwrap_or_default();
+        Web {
+            route_prefix: self.route_prefix.clone().unwrap_or(path),
+            external_origin: external.map(|url| url.origin.clone()),
+        }
     }
 
     fn refresher(&self, keys: std::collections::BTreeSet<String>, clock: Arc<dyn Clock>) -> Result<Refresher, String> {

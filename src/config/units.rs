@@ -19,8 +19,8 @@ pub(super) fn size(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// A duration in Prometheus's spelling: `30s`, `1m`, `1h30m`, `30d`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+/// A duration in Prometheus's spelling: `30s`, `1m`, `1h30m`, `30d`; none where it is not one.
+pub fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = Duration::ZERO;
     if rest.is_empty() {

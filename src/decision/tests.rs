@@ -10,7 +10,7 @@ use super::{Claim, Decision, Denial, ExhaustedRule, Facts, LoginFailure, Reason,
 use crate::config::{Secrets, read};
 use crate::policy::{Policy, World};
 use crate::prefix_set::PrefixSet;
-use crate::request::{Head, RawHead};
+use crate::request::{Head, RawHead, Web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
@@ -61,7 +61,13 @@ fn request(world: &World, line: &str) -> Request {
         }
     }
     let raw = RawHead::read(format!("{text}\r\n").as_bytes()).unwrap_or_else(|e| panic!("{line}: {e}"));
-    let head = Head::read(&raw, peer.parse().unwrap(), listener.into(), world.policy.trusted_proxies(listener));
+    let head = Head::read(
+        &raw,
+        peer.parse().unwrap(),
+        listener.into(),
+        world.policy.trusted_proxies(listener),
+        &Web::default(),
+    );
     Request { head, body, exhausted, exhausted_by_body }
 }
 

@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::payload::Format;
 use crate::policy::{Limits, World};
 use crate::record::Record;
-use crate::request::{Head, Length};
+use crate::request::{Head, Length, Web};
 use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::ResponseHeader;
@@ -38,6 +38,8 @@ pub struct Proxy {
     pub clock: Arc<dyn Clock>,
     /// The counters.
     pub metrics: Arc<Metrics>,
+    /// How the proxy is seen from outside.
+    pub web: Web,
     /// Makes request ids.
     pub ids: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -65,7 +67,7 @@ impl Handler for Proxy {
                 (None, self.refuse(wire, None, refused.0, None, reply).await)
             }
             Ok(raw) => {
-                let head = Head::read(&raw, peer, listener.clone(), world.policy.trusted_proxies(listener));
+                let head = Head::read(&raw, peer, listener.clone(), world.policy.trusted_proxies(listener), &self.web);
                 let reply = Reply { request_id: &request_id, json: head.accepts_json, shutdown };
                 let story = self.answer(&world, &head, wire, reply).await;
                 (Some(head), story)

@@ -1,7 +1,7 @@
 //! All that a policy may know about a request before its body.
 
 use super::raw::{Method, RawHead, Version};
-use super::{Credential, CredentialError, SourceError, Target, TargetError, client_address};
+use super::{Credential, CredentialError, SourceError, Target, TargetError, Web, client_address};
 use crate::prefix_set::PrefixSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -73,15 +73,15 @@ const PASSED: &[&str] = &["accept", "accept-encoding", "traceparent", "user-agen
 
 impl Head {
     /// Reads a head that came over `listener` from `peer`; `trusted` are the listener's trusted proxies.
-    pub fn read(raw: &RawHead, peer: IpAddr, listener: Arc<str>, trusted: &PrefixSet) -> Self {
+    pub fn read(raw: &RawHead, peer: IpAddr, listener: Arc<str>, trusted: &PrefixSet, web: &Web) -> Self {
         let passed = |name: &&'static str| raw.field(name).map(|value| (*name, value.to_vec()));
         Self {
             peer: peer.to_canonical(),
             listener,
             source: client_address(peer, trusted, raw.all("x-forwarded-for")),
             method: raw.method,
-            target: Target::read(&raw.target),
-            origin: origin(raw),
+            target: Target::read_behind(&web.route_prefix, &raw.target),
+            origin: origin(raw, web),
             credential: raw.field("authorization").map(Credential::read).transpose(),
             length: length(raw),
             encoding: encoding(raw),
@@ -110,8 +110,9 @@ fn encoding(raw: &RawHead) -> Encoding {
     }
 }
 
-/// The rule of the Fetch standard's metadata, with `Origin` against `Host` for browsers that send none.
-fn origin(raw: &RawHead) -> Origin {
+/// The rule of the Fetch standard's metadata; for browsers that send none, `Origin` against the address that the proxy
+/// is known by, or else against `Host` (TLS may end before it, so the scheme says nothing then).
+fn origin(raw: &RawHead, web: &Web) -> Origin {
     let shown = |value: &[u8]| String::from_utf8_lossy(value).chars().take(128).collect::<String>();
     if let Some(site) = raw.field("sec-fetch-site") {
         return match site {
@@ -120,6 +121,10 @@ fn origin(raw: &RawHead) -> Origin {
         };
     }
     let Some(origin) = raw.field("origin") else { return Origin::Own };
+    if let Some(external) = &web.external_origin {
+        let own = origin.eq_ignore_ascii_case(external.as_bytes());
+        return if own { Origin::Own } else { Origin::Foreign(format!("Origin: {}", shown(origin))) };
+    }
     let authority = origin.strip_prefix(b"https://").or_else(|| origin.strip_prefix(b"http://"));
     match (authority, raw.field("host")) {
         (Some(authority), Some(host)) if authority.eq_ignore_ascii_case(host) => Origin::Own,

@@ -1,7 +1,7 @@
 //! What a request target names: a group to write, something to read, or nothing.
 
-use super::GroupingKey;
 use super::grouping_key::PathFault;
+use super::{GroupingKey, RoutePrefix};
 use thiserror::Error;
 
 /// What is served. Everything else does not exist.
@@ -65,7 +65,16 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// Reads a request target in origin form. A query is refused on a group and dropped on a page.
+    /// Reads a request target in origin form, behind the route prefix. A query is refused on a group and dropped on a
+    /// page.
+    ///
+    /// # Errors
+    /// Why it names nothing, or not exactly one thing.
+    pub fn read_behind(prefix: &RoutePrefix, target: &[u8]) -> Result<Self, TargetError> {
+        Self::read(prefix.strip(target).ok_or(TargetError::Unknown)?)
+    }
+
+    /// Reads a request target without a route prefix.
     ///
     /// # Errors
     /// Why it names nothing, or not exactly one thing.

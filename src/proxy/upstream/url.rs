@@ -1,12 +1,13 @@
 //! The address of the gateway.
 
+use crate::request::{RoutePrefix, WebError};
 use thiserror::Error;
 
 /// A checked `http://HOST[:PORT][/PREFIX]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamUrl {
     authority: String,
-    prefix: String,
+    prefix: RoutePrefix,
 }
 
 /// Why a text is not the address of a gateway.
@@ -18,9 +19,9 @@ pub enum UpstreamUrlError {
     /// No host, or something beside host and port.
     #[error("{0:?} is not HOST or HOST:PORT")]
     Authority(String),
-    /// A path with characters that would need an escape, a query or a fragment.
-    #[error("the path {0:?} may hold only letters, digits and . _ ~ - between its slashes")]
-    Prefix(String),
+    /// A path that would have more than one spelling.
+    #[error(transparent)]
+    Prefix(#[from] WebError),
 }
 
 impl UpstreamUrl {
@@ -37,13 +38,8 @@ impl UpstreamUrl {
             return Err(bad_host());
         }
         let port = authority.port_u16().unwrap_or(80);
-        let prefix = path.trim_end_matches('/');
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._~-".contains(c);
-        let bad_part = |part: &str| part.is_empty() || part.starts_with('.') || !part.chars().all(plain);
-        if prefix.split('/').skip(1).any(bad_part) {
-            return Err(UpstreamUrlError::Prefix(path.to_owned()));
-        }
-        Ok(Self { authority: format!("{}:{port}", authority.host()), prefix: prefix.to_owned() })
+        let prefix = path.parse()?;
+        Ok(Self { authority: format!("{}:{port}", authority.host()), prefix })
     }
 
     /// Host and port.
@@ -53,7 +49,7 @@ impl UpstreamUrl {
 
     /// The path in front of every path of the gateway, without a slash at its end; usually empty.
     pub fn prefix(&self) -> &str {
-        &self.prefix
+        self.prefix.as_str()
     }
 }
 

@@ -1,0 +1,125 @@
+//! The limits of the process as flags. Each defaults to the documented one.
+
+use crate::policy::Limits;
+use std::time::Duration;
+
+/// Limits on connections, heads, bodies and the gateway.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitFlags {
+    /// Connections at once, over all listeners
+    #[arg(long = "web.max-connections", env = "PUSHGUARD_WEB_MAX_CONNECTIONS", value_name = "N")]
+    #[arg(default_value_t = Limits::default().connections, value_parser = count)]
+    connections: usize,
+    /// Connections at once from one source (for IPv6 its /64) that is no trusted proxy
+    #[arg(long = "web.max-connections-per-source", env = "PUSHGUARD_WEB_MAX_CONNECTIONS_PER_SOURCE", value_name = "N")]
+    #[arg(default_value_t = Limits::default().source_connections, value_parser = count)]
+    source_connections: usize,
+    /// How long an idle connection is kept
+    #[arg(long = "web.idle-timeout", env = "PUSHGUARD_WEB_IDLE_TIMEOUT", value_name = "DURATION")]
+    #[arg(default_value = "60s", value_parser = duration)]
+    idle: Duration,
+    /// The time for a whole request head
+    #[arg(long = "web.head-timeout", env = "PUSHGUARD_WEB_HEAD_TIMEOUT", value_name = "DURATION")]
+    #[arg(default_value = "10s", value_parser = duration)]
+    head: Duration,
+    /// The time for a whole body
+    #[arg(long = "web.body-timeout", env = "PUSHGUARD_WEB_BODY_TIMEOUT", value_name = "DURATION")]
+    #[arg(default_value = "30s", value_parser = duration)]
+    body: Duration,
+    /// The least bytes a second of a body, once it is five seconds old
+    #[arg(long = "web.body-min-rate", env = "PUSHGUARD_WEB_BODY_MIN_RATE", value_name = "BYTES")]
+    #[arg(default_value_t = Limits::default().body_rate, value_parser = clap::value_parser!(u64).range(1..))]
+    body_rate: u64,
+    /// The time to write an answer
+    #[arg(long = "web.write-timeout", env = "PUSHGUARD_WEB_WRITE_TIMEOUT", value_name = "DURATION")]
+    #[arg(default_value = "30s", value_parser = duration)]
+    write: Duration,
+    /// The time to connect to the gateway
+    #[arg(long = "upstream.connect-timeout", env = "PUSHGUARD_UPSTREAM_CONNECT_TIMEOUT", value_name = "DURATION")]
+    #[arg(default_value = "1s", value_parser = duration)]
+    connect: Duration,
+    /// The time from the end of a request to the first byte of the gateway's answer
+    #[arg(long = "upstream.first-byte-timeout", env = "PUSHGUARD_UPSTREAM_FIRST_BYTE_TIMEOUT")]
+    #[arg(default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    first_byte: Duration,
+    /// The time for a whole exchange with the gateway
+    #[arg(long = "upstream.timeout", env = "PUSHGUARD_UPSTREAM_TIMEOUT", value_name = "DURATION")]
+    #[arg(default_value = "30s", value_parser = duration)]
+    upstream: Duration,
+    /// Pushes and deletes at the gateway at once
+    #[arg(long = "upstream.max-writes", env = "PUSHGUARD_UPSTREAM_MAX_WRITES", value_name = "N")]
+    #[arg(default_value_t = Limits::default().upstream_writes, value_parser = count)]
+    upstream_writes: usize,
+    /// Pushes and deletes that wait for their turn
+    #[arg(long = "upstream.max-queue", env = "PUSHGUARD_UPSTREAM_MAX_QUEUE", value_name = "N")]
+    #[arg(default_value_t = Limits::default().upstream_queue, value_parser = count)]
+    upstream_queue: usize,
+}
+
+impl LimitFlags {
+    /// The limits that the flags make; what has no flag has its default.
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            connections: self.connections,
+            source_connections: self.source_connections,
+            idle: self.idle,
+            head: self.head,
+            body: self.body,
+            body_rate: self.body_rate,
+            write: self.write,
+            connect: self.connect,
+            first_byte: self.first_byte,
+            upstream: self.upstream,
+            upstream_writes: self.upstream_writes,
+            upstream_queue: self.upstream_queue,
+            ..Limits::default()
+        }
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    const MOST: usize = 100_000;
+    text.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or_else(|| format!("expected 1 to {MOST}"))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_millis(100)..=Duration::from_secs(3600);
+    let duration = crate::config::duration(text).filter(|d| range.contains(d));
+    duration.ok_or_else(|| "expected 100ms to 1h, such as 10s or 1m30s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        flags: LimitFlags,
+    }
+
+    #[test]
+    fn flags_default_to_the_documented_limits() {
+        let flags = Cli::parse_from(["x"]).flags.limits();
+        assert_eq!(format!("{flags:?}"), format!("{:?}", Limits::default()));
+    }
+
+    #[test]
+    fn flags_set_what_they_say_and_refuse_what_limits_nothing() {
+        let limits = Cli::parse_from(["x", "--web.head-timeout", "1m30s", "--upstream.max-writes=2"]).flags.limits();
+        assert_eq!((limits.head, limits.upstream_writes), (Duration::from_secs(90), 2));
+        for flag in [
+            "--web.head-timeout=0s",
+            "--web.head-timeout=10",
+            "--web.body-timeout=2h",
+            "--web.max-connections=0",
+            "--web.max-connections=-1",
+            "--web.body-min-rate=0",
+            "--upstream.max-queue=1000000",
+        ] {
+            assert!(Cli::try_parse_from(["x", flag]).is_err(), "{flag}");
+        }
+    }
+}
