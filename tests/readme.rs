@@ -164,7 +164,7 @@ fn every_flag_of_the_readme_is_one() {
     let flags: Vec<&str> = README.split([' ', '`', '\n', '=']).filter(|word| word.starts_with("--")).collect();
     assert!(flags.len() > 10);
     // `hash` and `check` have their own, curl and the gateway theirs.
-    let others = ["--data-binary", "--secrets"];
+    let others = ["--data-binary", "--help", "--secrets"];
     for flag in flags {
         assert!(help.contains(&format!("{flag} <")) || others.contains(&flag), "{flag} is no flag of serve");
     }
