@@ -49,6 +49,7 @@ pub struct Metrics {
     /// Connections closed unserved because there were too many.
     pub connections_refused: Counter,
     cleartext_credentials: Family<ListenerLabels, Gauge>,
+    hidden_clients: Family<ListenerLabels, Counter>,
 }
 
 impl Metrics {
@@ -63,6 +64,7 @@ impl Metrics {
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             cleartext_credentials: Family::default(),
+            hidden_clients: Family::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests by verdict, reason, operation and principal", metrics.requests.clone());
@@ -87,6 +89,11 @@ impl Metrics {
             "1 for a listener that takes credentials without TLS on an address other than loopback",
             metrics.cleartext_credentials.clone(),
         );
+        registry.register(
+            "listener_hidden_clients",
+            "Requests from a private peer that named a client, over a listener that trusts no proxy",
+            metrics.hidden_clients.clone(),
+        );
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.register("build_info", "The version of this program; always 1", build);
@@ -97,6 +104,11 @@ impl Metrics {
     pub fn set_cleartext_credentials(&self, listener: &str, exposed: bool) {
         let labels = ListenerLabels { listener: listener.to_owned() };
         self.cleartext_credentials.get_or_create(&labels).set(i64::from(exposed));
+    }
+
+    /// Counts a request whose client an untrusted proxy seems to hide.
+    pub fn count_hidden_client(&self, listener: &str) {
+        self.hidden_clients.get_or_create(&ListenerLabels { listener: listener.to_owned() }).inc();
     }
 
     /// The metrics as OpenMetrics text.

@@ -18,7 +18,6 @@ pub use principal::{Basic, Principal};
 pub use quota::{Per, QuotaRule, source_value};
 
 use crate::auth::PasswordHash;
-use crate::prefix_set::PrefixSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -60,10 +59,10 @@ impl Policy {
         stored.chain(self.decoy.iter()).map(PasswordHash::memory_kib).max().unwrap_or(0)
     }
 
-    /// The proxies that a listener trusts to name their clients.
-    pub fn trusted_proxies(&self, listener: &str) -> &PrefixSet {
-        static NONE: std::sync::LazyLock<PrefixSet> = std::sync::LazyLock::new(PrefixSet::default);
-        self.listeners.get(listener).map_or(&NONE, |l| &l.trusted_proxies)
+    /// What is known of a listener; one that the policy does not name trusts nobody.
+    pub fn listener(&self, name: &str) -> &Listener {
+        static UNNAMED: std::sync::LazyLock<Listener> = std::sync::LazyLock::new(Listener::default);
+        self.listeners.get(name).unwrap_or(&UNNAMED)
     }
 }
 

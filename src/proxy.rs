@@ -10,6 +10,7 @@ mod connections;
 mod exchange;
 mod head;
 mod listener;
+mod proxy_protocol;
 mod respond;
 mod service;
 mod upstream;
@@ -17,7 +18,7 @@ mod wire;
 
 pub use connections::Connections;
 pub use exchange::Proxy;
-pub use listener::{Handler, Incoming, Listener, Refused};
+pub use listener::{Handler, Incoming, Listener, PeerKind, Refused};
 pub use respond::{Answer, Reply, send};
 pub use service::{Service, bind};
 pub use upstream::{Upstream, UpstreamUrl, UpstreamUrlError};

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::guard::{Guard, Start};
-use common::http::Request;
+use common::guard::{Guard, Start, with};
+use common::http::{Connection, Request};
 use common::upstream::{Upstream, ok};
 use std::net::IpAddr;
 
@@ -28,7 +28,11 @@ principals:
 "#;
 
 fn start(upstream: &Upstream) -> Guard {
-    let start = Start::with_policy(POLICY).flag("--upstream.url", &upstream.url());
+    start_with(POLICY, upstream)
+}
+
+fn start_with(policy: &str, upstream: &Upstream) -> Guard {
+    let start = Start::with_policy(policy).flag("--upstream.url", &upstream.url());
     start.flag("--web.listen-address", "public=127.0.0.1:0").flag("--web.listen-address", "internal=127.0.0.1:0").run()
 }
 
@@ -115,4 +119,51 @@ fn an_untrusted_peer_is_its_own_client_whatever_it_claims() {
     scrape("internal").is(200, "", "a scrape from the cluster");
     scrape("public").is(403, "source_not_allowed", "a scrape over the wrong listener");
     assert_eq!(upstream.seen().len(), 1);
+}
+
+/// Over a listener that demands the PROXY protocol every connection announces its client; headers say nothing then, and
+/// nobody but a trusted proxy may connect.
+#[test]
+fn the_proxy_protocol_is_mandatory_where_it_is_switched_on() {
+    let upstream = Upstream::start(|_| ok());
+    let policy =
+        with(POLICY, "public: { trusted_proxies: [", "public: { client_from: proxy-protocol, trusted_proxies: [");
+    let guard = start_with(&policy, &upstream);
+    let address = guard.listener("public");
+    let push = Request::post("/metrics/job/ci", "m 1\n").header("X-Forwarded-For", "203.0.113.9");
+    let ask = |announcement: &[u8]| {
+        let mut connection = Connection::open(address);
+        connection.send([announcement, &push.bytes()].concat());
+        connection.receive("POST")
+    };
+    let v2 = [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".as_slice(), &[198, 51, 100, 7, 127, 0, 0, 1, 0, 1, 0, 2]].concat();
+    for (announcement, source) in [
+        (b"PROXY TCP4 198.51.100.7 127.0.0.1 1 2\r\n".as_slice(), "198.51.100.7"),
+        (&v2, "198.51.100.7"),
+        (b"PROXY TCP6 2001:db8::7 ::1 1 2\r\n", "2001:db8::7"),
+    ] {
+        let answer = ask(announcement);
+        assert_eq!(&guard.record(&answer)["source"], source);
+        assert_eq!(&guard.record(&answer)["peer"], "127.0.0.1");
+    }
+    ask(b"PROXY UNKNOWN\r\n").is(403, "source_unknown", "a health check of the proxy is no client");
+    for without in [push.bytes(), b"PROXY TCP4 x\r\n".to_vec(), b"\x16\x03\x01".to_vec()] {
+        let mut connection = Connection::open(address);
+        connection.send(&without);
+        connection.is_closed("no announcement");
+    }
+    let mut stranger = Connection::open_from([127, 0, 0, 2].into(), address);
+    stranger.send([b"PROXY TCP4 198.51.100.7 127.0.0.1 1 2\r\n".as_slice(), &push.bytes()].concat());
+    stranger.is_closed("a stranger");
+}
+
+#[test]
+fn a_listener_reads_forwarded_or_x_forwarded_for_and_never_both() {
+    let upstream = Upstream::start(|_| ok());
+    let policy = with(POLICY, "public: { trusted_proxies: [", "public: { client_from: forwarded, trusted_proxies: [");
+    let guard = start_with(&policy, &upstream);
+    let push = Request::post("/metrics/job/ci", "m 1\n").header("X-Forwarded-For", "203.0.113.9");
+    let answer = push.clone().header("Forwarded", "for=\"198.51.100.7:80\";proto=https").send(guard.listener("public"));
+    assert_eq!(&guard.record(&answer)["source"], "198.51.100.7");
+    push.send(guard.listener("public")).is(403, "source_unknown", "only the other header");
 }

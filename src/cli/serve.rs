@@ -10,13 +10,13 @@ use crate::gate::Gate;
 use crate::live::Live;
 use crate::logging;
 use crate::metrics::Metrics;
-use crate::policy::{Limits, Policy};
-use crate::proxy::{Connections, Handler, Listener, Proxy, Service, Upstream, UpstreamUrl};
+use crate::policy::{self, Limits, Policy};
+use crate::proxy::{Connections, Handler, Listener, PeerKind, Proxy, Service, Upstream, UpstreamUrl};
 use crate::ranges::refresh::{self, Refresher, Settings};
 use crate::ranges::store::Store;
-use crate::request::{ExternalUrl, RoutePrefix, Web};
+use crate::request::{ClientFrom, ExternalUrl, RoutePrefix, Web};
 use ring::rand::SystemRandom;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -291,7 +291,7 @@ impl House {
         let listener_name = name.clone();
         let listener = Listener {
             name,
-            is_proxy: Box::new(move |peer| live.load().policy.trusted_proxies(&listener_name).contains(peer)),
+            kind: Box::new(move |peer| kind(live.load().policy.listener(&listener_name), peer)),
             handler,
             limits: self.limits,
             connections: self.connections.clone(),
@@ -300,6 +300,15 @@ impl House {
             metrics: self.metrics.clone(),
         };
         Service::start(bound.socket, bound.address, listener, self.stopping.clone())
+    }
+}
+
+fn kind(listener: &policy::Listener, peer: IpAddr) -> PeerKind {
+    match (listener.trusted_proxies.contains(peer), listener.client_from == ClientFrom::ProxyProtocol) {
+        (true, true) => PeerKind::Announcing,
+        (true, false) => PeerKind::Proxy,
+        (false, true) => PeerKind::Stranger,
+        (false, false) => PeerKind::Client,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::reader::{Node, Reader, suggestion};
 use crate::policy::{Listener, Source, meets_private};
 use crate::prefix_set::PrefixSet;
+use crate::request::ClientFrom;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,13 +23,22 @@ pub(super) fn listeners(reader: &mut Reader, node: &Node<'_>) -> BTreeMap<String
     for (name, node) in reader.map(node).map(|m| m.rest()).unwrap_or_default() {
         reader.name(&node.path, &name);
         let Some(mut map) = reader.map(&node) else { continue };
-        let trusted = map.take("trusted_proxies");
+        let (trusted, client_from) = (map.take("trusted_proxies"), map.take("client_from"));
         map.finish(reader);
         let trusted = trusted.map(|node| prefixes(reader, &node, "name the addresses of your proxies"));
         let trusted_proxies = PrefixSet::from_prefixes(trusted.unwrap_or_default());
-        listeners.insert(name, Listener { trusted_proxies });
+        let client_from = client_from.and_then(|node| self::client_from(reader, &node, &trusted_proxies));
+        listeners.insert(name, Listener { trusted_proxies, client_from: client_from.unwrap_or_default() });
     }
     listeners
+}
+
+fn client_from(reader: &mut Reader, node: &Node<'_>, trusted: &PrefixSet) -> Option<ClientFrom> {
+    let text = reader.text(node)?;
+    if trusted.is_empty() {
+        reader.problem(&node.path, "only trusted proxies name clients; name them as trusted_proxies");
+    }
+    reader.one_of(&node.path, "way to name clients", &text, &ClientFrom::ALL)
 }
 
 pub(super) fn sources(

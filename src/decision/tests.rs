@@ -61,13 +61,8 @@ fn request(world: &World, line: &str) -> Request {
         }
     }
     let raw = RawHead::read(format!("{text}\r\n").as_bytes()).unwrap_or_else(|e| panic!("{line}: {e}"));
-    let head = Head::read(
-        &raw,
-        peer.parse().unwrap(),
-        listener.into(),
-        world.policy.trusted_proxies(listener),
-        &Web::default(),
-    );
+    let peer = world.policy.listener(listener).peer(peer.parse().unwrap(), None);
+    let head = Head::read(&raw, &peer, listener.into(), &Web::default());
     Request { head, body, exhausted, exhausted_by_body }
 }
 

@@ -1,6 +1,7 @@
 //! Where requests may come from.
 
 use crate::prefix_set::PrefixSet;
+use crate::request::{ClientFrom, Peer};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,6 +15,15 @@ pub type NamedSets = BTreeMap<String, Arc<PrefixSet>>;
 pub struct Listener {
     /// Peers that are proxies and may name their clients. They are never clients themselves.
     pub trusted_proxies: PrefixSet,
+    /// How they name them.
+    pub client_from: ClientFrom,
+}
+
+impl Listener {
+    /// A peer of this listener.
+    pub fn peer(&self, address: IpAddr, announced: Option<IpAddr>) -> Peer<'_> {
+        Peer { address, trusted: &self.trusted_proxies, client_from: self.client_from, announced }
+    }
 }
 
 /// A named source.

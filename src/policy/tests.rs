@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limit::Rate;
+use crate::prefix_set::PrefixSet;
 use crate::request::GroupingKey;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -360,5 +361,5 @@ fn default_limits_are_the_documented_ones() {
     assert_eq!(Limits::default().login_rate(), Rate::new(10, minute).unwrap());
     assert!(PayloadLimits::default().max_bytes <= Limits::default().body_bytes);
     assert_eq!(Policy::default().verifier_memory_kib(), 0);
-    assert!(Policy::default().trusted_proxies("any").is_empty());
+    assert!(Policy::default().listener("any").trusted_proxies.is_empty());
 }

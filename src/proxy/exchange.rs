@@ -11,7 +11,7 @@ use crate::gate::{Gate, Gated};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::payload::Format;
-use crate::policy::{Limits, World};
+use crate::policy::{Limits, World, is_private};
 use crate::record::Record;
 use crate::request::{Head, Length, Web};
 use async_trait::async_trait;
@@ -58,7 +58,7 @@ struct Story {
 #[async_trait]
 impl Handler for Proxy {
     async fn handle(&self, incoming: Incoming<'_>) {
-        let Incoming { head, peer, listener, started, wire, shutdown } = incoming;
+        let Incoming { head, peer, announced, listener, started, wire, shutdown } = incoming;
         let world = self.live.load();
         let request_id = (self.ids)();
         let (head, story) = match head {
@@ -67,7 +67,11 @@ impl Handler for Proxy {
                 (None, self.refuse(wire, None, refused.0, None, reply).await)
             }
             Ok(raw) => {
-                let head = Head::read(&raw, peer, listener.clone(), world.policy.trusted_proxies(listener), &self.web);
+                let from = world.policy.listener(listener).peer(peer, announced);
+                if from.trusted.is_empty() && is_private(peer) && raw.field("x-forwarded-for").is_some() {
+                    self.metrics.count_hidden_client(listener);
+                }
+                let head = Head::read(&raw, &from, listener.clone(), &self.web);
                 let reply = Reply { request_id: &request_id, json: head.accepts_json, shutdown };
                 let story = self.answer(&world, &head, wire, reply).await;
                 (Some(head), story)

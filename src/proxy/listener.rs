@@ -15,6 +15,7 @@ use pingora_core::server::ShutdownWatch;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::time::timeout;
 
 /// A head that was refused before anything was decided.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Incoming<'a> {
     pub head: Result<RawHead, Refused>,
     /// The remote end.
     pub peer: IpAddr,
+    /// The client that the PROXY protocol announced.
+    pub announced: Option<IpAddr>,
     /// The listener's name.
     pub listener: &'a Arc<str>,
     /// When its first byte came.
@@ -34,6 +37,19 @@ pub struct Incoming<'a> {
     pub wire: &'a mut Wire,
     /// Whether the process ends, and the connection with it.
     pub shutdown: &'a ShutdownWatch,
+}
+
+/// What a peer is to a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerKind {
+    /// A client.
+    Client,
+    /// A proxy that many clients come through.
+    Proxy,
+    /// A proxy that announces each connection's client by the PROXY protocol.
+    Announcing,
+    /// Somebody else, where only announcing proxies may connect.
+    Stranger,
 }
 
 /// Answers requests.
@@ -53,8 +69,8 @@ pub struct Listener<H> {
     pub limits: Limits,
     /// Room for connections, shared by all listeners.
     pub connections: Arc<Connections>,
-    /// Whether a peer is a proxy that many clients come through.
-    pub is_proxy: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    /// What a peer is to this listener.
+    pub kind: Box<dyn Fn(IpAddr) -> PeerKind + Send + Sync>,
     /// Requests being answered, over all listeners.
     pub in_flight: Arc<AtomicUsize>,
     /// The clock.
@@ -67,19 +83,39 @@ pub struct Listener<H> {
 impl<H: Handler> ServerApp for Listener<H> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let peer = peer(&stream)?;
-        let Some(_room) = self.connections.enter((!(self.is_proxy)(peer)).then_some(peer)) else {
+        let kind = (self.kind)(peer);
+        let room = match kind {
+            PeerKind::Client => self.connections.enter(Some(peer)),
+            PeerKind::Proxy | PeerKind::Announcing => self.connections.enter(None),
+            PeerKind::Stranger => None,
+        };
+        let Some(_room) = room else {
             self.metrics.connections_refused.inc();
             return None;
         };
         let _open = Open::count(&self.metrics);
-        self.serve(stream, peer, shutdown).await;
+        self.serve(stream, peer, kind, shutdown).await;
         None
     }
 }
 
 impl<H: Handler> Listener<H> {
-    async fn serve(&self, stream: Stream, peer: IpAddr, shutdown: &ShutdownWatch) {
+    async fn serve(&self, stream: Stream, peer: IpAddr, kind: PeerKind, shutdown: &ShutdownWatch) {
         let mut wire = Wire::new(stream);
+        let mut announced = None;
+        if kind == PeerKind::Announcing {
+            match timeout(self.limits.head, wire.announcement()).await {
+                Ok(Ok(client)) => announced = client,
+                Ok(Err(what)) => {
+                    self.metrics.connections_refused.inc();
+                    return tracing::warn!(msg = "connection refused", listener = %self.name, peer = %peer, detail = what);
+                }
+                Err(_) => {
+                    self.metrics.connections_refused.inc();
+                    return;
+                }
+            }
+        }
         loop {
             let mut started = self.clock.tick();
             let head = match wire.next_head(&self.limits, shutdown, || started = self.clock.tick()).await {
@@ -88,7 +124,7 @@ impl<H: Handler> Listener<H> {
                 NextHead::Ended => return,
             };
             let _counted = InFlight::enter(&self.in_flight);
-            let incoming = Incoming { head, peer, listener: &self.name, started, wire: &mut wire, shutdown };
+            let incoming = Incoming { head, peer, announced, listener: &self.name, started, wire: &mut wire, shutdown };
             self.handler.handle(incoming).await;
             if !wire.keeps_alive() {
                 return wire.linger().await;

@@ -5,14 +5,16 @@
 
 use super::chunked::{Chunked, Progress};
 use super::head::{NextHead, next_head};
+use super::proxy_protocol::{self, Announcement};
 use crate::policy::Limits;
 use crate::request::{Method, RawHead, Version};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::date::get_cached_date;
 use pingora_core::server::ShutdownWatch;
 use std::fmt::Write as _;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -66,6 +68,23 @@ impl Wire {
             method: Method::Get,
             version: Version::Http11,
             chunked_answer: false,
+        }
+    }
+
+    /// Reads the announcement of the PROXY protocol; answers the client that it names.
+    pub(super) async fn announcement(&mut self) -> Result<Option<IpAddr>, &'static str> {
+        loop {
+            match proxy_protocol::read(&self.buffer) {
+                Announcement::Whole { length, client } => {
+                    self.buffer.advance(length);
+                    return Ok(client);
+                }
+                Announcement::Invalid(what) => return Err(what),
+                Announcement::Partial => {}
+            }
+            if !matches!(self.stream.read_buf(&mut self.buffer).await, Ok(bytes) if bytes > 0) {
+                return Err("the connection ended before its announcement");
+            }
         }
     }
 

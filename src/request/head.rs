@@ -1,8 +1,7 @@
 //! All that a policy may know about a request before its body.
 
 use super::raw::{Method, RawHead, Version};
-use super::{Credential, CredentialError, SourceError, Target, TargetError, Web, client_address};
-use crate::prefix_set::PrefixSet;
+use super::{Credential, CredentialError, Peer, SourceError, Target, TargetError, Web, client_address};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -72,13 +71,13 @@ pub struct Head {
 const PASSED: &[&str] = &["accept", "accept-encoding", "traceparent", "user-agent"];
 
 impl Head {
-    /// Reads a head that came over `listener` from `peer`; `trusted` are the listener's trusted proxies.
-    pub fn read(raw: &RawHead, peer: IpAddr, listener: Arc<str>, trusted: &PrefixSet, web: &Web) -> Self {
+    /// Reads a head that came over `listener` from `peer`.
+    pub fn read(raw: &RawHead, peer: &Peer<'_>, listener: Arc<str>, web: &Web) -> Self {
         let passed = |name: &&'static str| raw.field(name).map(|value| (*name, value.to_vec()));
         Self {
-            peer: peer.to_canonical(),
+            peer: peer.address.to_canonical(),
             listener,
-            source: client_address(peer, trusted, raw.all("x-forwarded-for")),
+            source: client_address(peer, raw.all(peer.client_from.header())),
             method: raw.method,
             target: Target::read_behind(&web.route_prefix, &raw.target),
             origin: origin(raw, web),

@@ -4,14 +4,57 @@ use crate::prefix_set::PrefixSet;
 use std::net::{IpAddr, SocketAddr};
 use thiserror::Error;
 
+/// How trusted proxies name their clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientFrom {
+    /// `X-Forwarded-For`
+    #[default]
+    XForwardedFor,
+    /// `Forwarded`, RFC 7239
+    Forwarded,
+    /// The PROXY protocol, before the first request of a connection.
+    ProxyProtocol,
+}
+
+impl ClientFrom {
+    /// Every way, by its name in a policy.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("x-forwarded-for", Self::XForwardedFor),
+        ("forwarded", Self::Forwarded),
+        ("proxy-protocol", Self::ProxyProtocol),
+    ];
+
+    /// The header that names them, in lower case; the PROXY protocol needs none.
+    pub const fn header(self) -> &'static str {
+        match self {
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::Forwarded => "forwarded",
+            Self::ProxyProtocol => "",
+        }
+    }
+}
+
+/// The remote end of a connection, and how far it is believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer<'t> {
+    /// Its address.
+    pub address: IpAddr,
+    /// The listener's trusted proxies.
+    pub trusted: &'t PrefixSet,
+    /// How they name their clients.
+    pub client_from: ClientFrom,
+    /// The client that the PROXY protocol announced.
+    pub announced: Option<IpAddr>,
+}
+
 /// Why the address of the client cannot be established.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SourceError {
-    /// A trusted proxy sent no `X-Forwarded-For`.
-    #[error("the trusted proxy {0} sent no X-Forwarded-For")]
+    /// A trusted proxy named no client.
+    #[error("the trusted proxy {0} named no client")]
     Missing(IpAddr),
     /// An entry before the client is not an address.
-    #[error("the trusted proxy {peer} sent an X-Forwarded-For with an entry that is not an address: {entry:?}")]
+    #[error("the trusted proxy {peer} sent an entry that is not an address: {entry:?}")]
     Garbage {
         /// The peer.
         peer: IpAddr,
@@ -19,38 +62,81 @@ pub enum SourceError {
         entry: String,
     },
     /// Every entry is a trusted proxy.
-    #[error("the trusted proxy {0} sent an X-Forwarded-For with only trusted proxies in it")]
+    #[error("the trusted proxy {0} named only trusted proxies")]
     OnlyProxies(IpAddr),
 }
 
-/// The client's address. An untrusted peer is its own client, whatever it claims; behind a trusted one the
-/// `X-Forwarded-For` lines, joined in order, are walked from the right past trusted proxies.
+/// The client's address. An untrusted peer is its own client, whatever it claims; what a trusted one names, the lines
+/// of its header joined in order, is walked from the right past trusted proxies.
 ///
 /// # Errors
 /// Why a trusted peer's claim names no client.
-pub fn client_address<'a>(
-    peer: IpAddr,
-    trusted: &PrefixSet,
-    forwarded_for: impl Iterator<Item = &'a [u8]>,
-) -> Result<IpAddr, SourceError> {
-    let peer = peer.to_canonical();
-    if !trusted.contains(peer) {
-        return Ok(peer);
+pub fn client_address<'l>(peer: &Peer<'_>, lines: impl Iterator<Item = &'l [u8]>) -> Result<IpAddr, SourceError> {
+    let address = peer.address.to_canonical();
+    if !peer.trusted.contains(address) {
+        return Ok(address);
     }
-    let lines: Vec<&[u8]> = forwarded_for.collect();
-    if lines.is_empty() {
-        return Err(SourceError::Missing(peer));
-    }
-    for entry in lines.iter().rev().flat_map(|line| line.rsplit(|b| *b == b',')) {
-        let Some(address) = address(entry) else {
-            let entry = String::from_utf8_lossy(entry).chars().take(64).collect();
-            return Err(SourceError::Garbage { peer, entry });
-        };
-        if !trusted.contains(address) {
-            return Ok(address);
+    match peer.client_from {
+        ClientFrom::ProxyProtocol => walk(peer, peer.announced.into_iter().map(Ok)),
+        ClientFrom::XForwardedFor => {
+            let lines: Vec<&[u8]> = lines.collect();
+            let entries = lines.iter().rev().flat_map(|line| line.rsplit(|b| *b == b','));
+            walk(peer, entries.map(|entry| self::address(entry).ok_or_else(|| shown(entry))))
+        }
+        ClientFrom::Forwarded => {
+            let elements: Vec<Vec<u8>> = lines.flat_map(|line| split_quoted(line, b',')).collect();
+            walk(peer, elements.iter().rev().map(|element| node(element).ok_or_else(|| shown(element))))
         }
     }
-    Err(SourceError::OnlyProxies(peer))
+}
+
+/// The first address that is no trusted proxy; what is no address ends the walk.
+fn walk(peer: &Peer<'_>, entries: impl Iterator<Item = Result<IpAddr, String>>) -> Result<IpAddr, SourceError> {
+    let mut named = false;
+    for entry in entries {
+        let address = entry.map_err(|entry| SourceError::Garbage { peer: peer.address, entry })?;
+        if !peer.trusted.contains(address) {
+            return Ok(address);
+        }
+        named = true;
+    }
+    Err(if named { SourceError::OnlyProxies(peer.address) } else { SourceError::Missing(peer.address) })
+}
+
+fn shown(entry: &[u8]) -> String {
+    String::from_utf8_lossy(entry).chars().take(64).collect()
+}
+
+/// The address of the one `for=` of a `Forwarded` element.
+fn node(element: &[u8]) -> Option<IpAddr> {
+    let mut found = None;
+    for pair in split_quoted(element, b';') {
+        let equals = pair.iter().position(|b| *b == b'=')?;
+        let (name, value) = pair.split_at_checked(equals)?;
+        if name.trim_ascii().eq_ignore_ascii_case(b"for") {
+            let value = value.get(1..)?.trim_ascii();
+            let value = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value);
+            if found.replace(address(value)?).is_some() {
+                return None;
+            }
+        }
+    }
+    found
+}
+
+/// Splits where the separator stands outside of quotes. No address needs an escape, so none is read.
+fn split_quoted(text: &[u8], separator: u8) -> Vec<Vec<u8>> {
+    let mut parts = vec![Vec::new()];
+    let mut quoted = false;
+    for byte in text {
+        quoted ^= *byte == b'"';
+        if *byte == separator && !quoted {
+            parts.push(Vec::new());
+        } else if let Some(part) = parts.last_mut() {
+            part.push(*byte);
+        }
+    }
+    parts
 }
 
 /// An address as proxies write it: bare, in brackets, with or without a port; never with a zone.

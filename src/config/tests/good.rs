@@ -47,7 +47,8 @@ fn quotas(principal: &Principal) -> Vec<(String, Per, u32, Duration)> {
 #[test]
 fn listeners_and_sources() {
     let policy = good(EXAMPLE);
-    let trusted = |listener: &str, address: &str| policy.trusted_proxies(listener).contains(address.parse().unwrap());
+    let trusted =
+        |listener: &str, address: &str| policy.listener(listener).trusted_proxies.contains(address.parse().unwrap());
     assert!(trusted("public", "10.42.7.7") && trusted("public", "fd00::1") && !trusted("public", "10.43.0.0"));
     assert!(!trusted("internal", "10.42.7.7") && !trusted("unknown", "10.42.7.7"));
     assert_eq!(policy.github_keys.iter().collect::<Vec<_>>(), ["actions"]);

@@ -1,13 +1,19 @@
 use super::table;
 use crate::prefix_set::PrefixSet;
-use crate::request::{Encoding, Head, Length, Origin, RawHead, Web};
-use std::net::IpAddr;
+use crate::request::{ClientFrom, Encoding, Head, Length, Origin, Peer, RawHead, Web};
+
+fn read(raw: &RawHead, address: &str) -> Head {
+    let trusted = PrefixSet::default();
+    let (address, client_from) = (address.parse().unwrap(), ClientFrom::default());
+    let peer = Peer { address, trusted: &trusted, client_from, announced: None };
+    Head::read(raw, &peer, "default".into(), &Web::default())
+}
 
 fn head(fields: &str) -> Head {
     let fields = if fields.is_empty() { String::new() } else { format!("{fields}\r\n") };
     let text = format!("PUT /metrics/job/a HTTP/1.1\r\nHost: push.example.com:9091\r\n{fields}\r\n");
     let raw = RawHead::read(text.as_bytes()).unwrap_or_else(|e| panic!("{fields}: {e}"));
-    Head::read(&raw, IpAddr::from([192, 0, 2, 1]), "default".into(), &PrefixSet::default(), &Web::default())
+    read(&raw, "192.0.2.1")
 }
 
 #[test]
@@ -97,8 +103,7 @@ fn only_listed_headers_are_passed_on() {
 #[test]
 fn addresses_are_canonical() {
     let raw = RawHead::read(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    let head =
-        Head::read(&raw, "::ffff:192.0.2.1".parse().unwrap(), "default".into(), &PrefixSet::default(), &Web::default());
+    let head = read(&raw, "::ffff:192.0.2.1");
     assert_eq!(
         (head.peer.to_string(), head.source.map(|s| s.to_string())),
         ("192.0.2.1".into(), Ok("192.0.2.1".into()))

@@ -1,6 +1,6 @@
 use super::{cases, table};
 use crate::prefix_set::PrefixSet;
-use crate::request::{SourceError, client_address};
+use crate::request::{ClientFrom, Peer, SourceError};
 use proptest::prelude::*;
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,6 +8,71 @@ const TRUSTED: [&str; 3] = ["10.42.0.0/16", "192.0.2.1/32", "fd00::/8"];
 
 fn trusted() -> PrefixSet {
     PrefixSet::from_prefixes(TRUSTED.map(|net| net.parse().unwrap()))
+}
+
+fn client_address<'l>(
+    address: IpAddr,
+    trusted: &PrefixSet,
+    lines: impl Iterator<Item = &'l [u8]>,
+) -> Result<IpAddr, SourceError> {
+    let peer = Peer { address, trusted, client_from: ClientFrom::XForwardedFor, announced: None };
+    crate::request::client_address(&peer, lines)
+}
+
+/// The client that a `Forwarded` names, or the class of the error.
+fn forwarded(lines: &[&str]) -> String {
+    let trusted = trusted();
+    let address = IpAddr::from([10, 42, 0, 1]);
+    let peer = Peer { address, trusted: &trusted, client_from: ClientFrom::Forwarded, announced: None };
+    match crate::request::client_address(&peer, lines.iter().map(|line| line.as_bytes())) {
+        Ok(address) => address.to_string(),
+        Err(SourceError::Missing(_)) => "missing".to_owned(),
+        Err(SourceError::Garbage { .. }) => "garbage".to_owned(),
+        Err(SourceError::OnlyProxies(_)) => "only proxies".to_owned(),
+    }
+}
+
+#[test]
+fn clients_that_forwarded_names() {
+    for (lines, client) in [
+        (&["for=8.8.8.8"][..], "8.8.8.8"),
+        (&["For=8.8.8.8;proto=https;by=10.42.0.1"], "8.8.8.8"),
+        (&["proto=https;host=\"a,b;c\";for=\"8.8.8.8:443\""], "8.8.8.8"),
+        (&["for=\"[2001:db8::1]:443\""], "2001:db8::1"),
+        (&["for=7.7.7.7, for=8.8.8.8 , for=10.42.0.9"], "8.8.8.8"),
+        (&["for=7.7.7.7", "for=8.8.8.8", "for=192.0.2.1"], "8.8.8.8"),
+        (&["garbage, for=8.8.8.8"], "8.8.8.8"),
+        (&[], "missing"),
+        (&["for=10.42.0.2"], "only proxies"),
+        (&["for=8.8.8.8, for=unknown"], "garbage"),
+        (&["for=_hidden"], "garbage"),
+        (&["proto=https"], "garbage"),
+        (&[""], "garbage"),
+        (&["for=8.8.8.8;for=7.7.7.7"], "garbage"),
+        (&["for=8.8.8.8;x"], "garbage"),
+        (&["for=\"8.8.8.8"], "garbage"),
+        (&["for=fe80::1%eth0"], "garbage"),
+        (&["xfor=8.8.8.8"], "garbage"),
+    ] {
+        assert_eq!(forwarded(lines), client, "{lines:?}");
+    }
+}
+
+/// Of the PROXY protocol only the announcement counts; headers say nothing then.
+#[test]
+fn clients_that_are_announced() {
+    let trusted = trusted();
+    let client = |announced: Option<&str>, address: [u8; 4]| {
+        let announced = announced.map(|text| text.parse().unwrap());
+        let peer =
+            Peer { address: address.into(), trusted: &trusted, client_from: ClientFrom::ProxyProtocol, announced };
+        crate::request::client_address(&peer, [b"7.7.7.7".as_slice()].into_iter())
+    };
+    let proxy = [10, 42, 0, 1];
+    assert_eq!(client(Some("8.8.8.8"), proxy), Ok([8, 8, 8, 8].into()));
+    assert_eq!(client(None, proxy), Err(SourceError::Missing(proxy.into())));
+    assert_eq!(client(Some("10.42.0.2"), proxy), Err(SourceError::OnlyProxies(proxy.into())));
+    assert_eq!(client(Some("8.8.8.8"), [9, 9, 9, 9]), Ok([9, 9, 9, 9].into()), "a stranger announces nobody");
 }
 
 /// The client, or the class of the error.

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pushguard::prefix_set::PrefixSet;
-use pushguard::request::{Head, MAX_FIELDS, MAX_TARGET_BYTES, RawHead, Version, Web};
+use pushguard::request::{ClientFrom, Head, MAX_FIELDS, MAX_TARGET_BYTES, Peer, RawHead, Version, Web};
 use std::net::IpAddr;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -31,7 +31,9 @@ fn check(text: &[u8], head: &RawHead) {
     }
     assert_eq!(RawHead::read(&written(head)).as_ref(), Ok(head));
     let peer = IpAddr::from([192, 0, 2, 1]);
-    let _ = Head::read(head, peer, "fuzz".into(), &PrefixSet::from_prefixes([peer.into()]), &Web::default());
+    let trusted = PrefixSet::from_prefixes([peer.into()]);
+    let peer = Peer { address: peer, trusted: &trusted, client_from: ClientFrom::default(), announced: None };
+    let _ = Head::read(head, &peer, "fuzz".into(), &Web::default());
 }
 
 fn written(head: &RawHead) -> Vec<u8> {

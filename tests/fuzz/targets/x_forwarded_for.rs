@@ -5,7 +5,7 @@
 use ipnet::IpNet;
 use libfuzzer_sys::fuzz_target;
 use pushguard::prefix_set::PrefixSet;
-use pushguard::request::client_address;
+use pushguard::request::{ClientFrom, Peer, SourceError};
 use std::net::{IpAddr, SocketAddr};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -22,6 +22,15 @@ fuzz_target!(|bytes: &[u8]| {
     let stranger = IpAddr::from([192, 0, 2, 9]);
     assert_eq!(client_address(stranger, &set, lines.iter().copied()), Ok(stranger));
 });
+
+fn client_address<'l>(
+    address: IpAddr,
+    trusted: &PrefixSet,
+    lines: impl Iterator<Item = &'l [u8]>,
+) -> Result<IpAddr, SourceError> {
+    let peer = Peer { address, trusted, client_from: ClientFrom::XForwardedFor, announced: None };
+    pushguard::request::client_address(&peer, lines)
+}
 
 fn naive(trusted: &[IpNet], lines: &[&[u8]]) -> Option<IpAddr> {
     let joined = lines.join(&b","[..]);
