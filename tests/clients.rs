@@ -1,9 +1,12 @@
 //! The official client libraries push through the guard to a real Pushgateway, unmodified.
 
-#[path = "clients/house.rs"]
-mod house;
+mod common;
 
-use house::{House, need};
+use common::gateway::Gateway;
+use common::guard::{Guard, Start};
+use common::http::Request;
+use common::{gateway_is_demanded, skip};
+use pushguard::secret::Secret;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -71,11 +74,38 @@ fn programs(name: &str) -> Vec<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).collect()
 }
 
+/// A gateway with a guard in front of it.
+struct House {
+    url: String,
+    gateway: Gateway,
+    _guard: Guard,
+}
+
 fn house() -> Option<House> {
-    let installed = programs("prometheus-pushgateway").into_iter().chain(programs("pushgateway"));
-    let unpacked = target("tools/bin/prometheus-pushgateway");
-    let gateway = need("a Pushgateway", variable("PUSHGATEWAY").into_iter().chain(installed).chain([unpacked]))?;
-    Some(House::open(gateway.to_str().expect("its path is text"), POLICY, PASSWORD))
+    let gateway = Gateway::start()?;
+    let start = Start::new(POLICY, &gateway.url());
+    let hash = pushguard::auth::phc::hash(&Secret::new(PASSWORD.into()), *b"sixteen of salt!").unwrap();
+    std::fs::write(start.folder.path().join("ci.phc"), hash).unwrap();
+    let guard = start.run();
+    Some(House { url: format!("http://{}", guard.address()), gateway, _guard: guard })
+}
+
+impl House {
+    /// All groups that the gateway holds, as its API tells them.
+    fn groups(&self) -> Vec<Value> {
+        let answer = Request::get("/api/v1/metrics").send(self.gateway.address).is(200, "", "/api/v1/metrics");
+        answer.json()["data"].as_array().cloned().expect("a list of groups")
+    }
+}
+
+/// A part of the environment that `make test` installs.
+fn need(what: &str, candidates: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
+    let candidates: Vec<PathBuf> = candidates.into_iter().collect();
+    let found = candidates.iter().find(|path| path.exists()).cloned();
+    if found.is_none() {
+        skip(&format!("{what} (`make test` installs it); looked for {candidates:?}"), gateway_is_demanded());
+    }
+    found
 }
 
 fn python() -> Option<Client> {
