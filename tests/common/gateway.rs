@@ -40,17 +40,27 @@ impl Gateway {
             skip(&what, gateway_is_demanded());
             return None;
         }
+        Some(Self::start_other(&binary, &[]))
+    }
+
+    /// Starts that program on a free port, with these variables.
+    pub fn start_other(binary: &str, variables: &[(&str, &str)]) -> Self {
         // Between finding a free port and its use somebody else may take it.
         let free = || TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
-        let started = (0..20).find_map(|_| Self::start_once(free()));
-        Some(started.expect("a gateway on a free port"))
+        let command = || {
+            let mut command = Command::new(binary);
+            command.envs(variables.iter().copied());
+            command
+        };
+        let started = (0..20).find_map(|_| Self::start_once(command(), free()));
+        started.expect("a gateway on a free port")
     }
 
     /// Starts one where another has ended.
     pub fn start_at(address: SocketAddr) -> Self {
         let end = Instant::now() + super::DEADLINE;
         loop {
-            if let Some(gateway) = Self::start_once(address) {
+            if let Some(gateway) = Self::start_once(Command::new(binary()), address) {
                 return gateway;
             }
             assert!(Instant::now() < end, "the gateway cannot be started again at {address}");
@@ -58,8 +68,7 @@ impl Gateway {
         }
     }
 
-    fn start_once(address: SocketAddr) -> Option<Self> {
-        let mut command = Command::new(binary());
+    fn start_once(mut command: Command, address: SocketAddr) -> Option<Self> {
         command.arg("--persistence.file=").arg(format!("--web.listen-address={address}"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the gateway can be run");
