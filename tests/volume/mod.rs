@@ -1,12 +1,15 @@
 //! What the tests by volume share: the gateways that can be run, a tap that counts, and generators with a seed.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod cases;
 pub mod gateways;
 
 pub mod rng;
 pub mod tap;
 pub mod targets;
 
+#[allow(unused_imports, reason = "each test binary uses its own part")]
+pub use cases::{Chance, Volume, judge, say};
 use std::io::Write as _;
 
 /// How many cases to run: `PUSHGUARD_VOLUME`, else `default`.
