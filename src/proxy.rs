@@ -1,8 +1,9 @@
 //! The only part that knows pingora: it takes connections, hands heads to the gate, bodies to the inspection, permits
 //! to the gateway, and answers.
 //!
-//! A request as a straight line: `listener` reads a strict head from the connection; `exchange` runs the gate, reads the
-//! body that it admits, and answers; `upstream` is the gateway; `respond` writes what is ours to say.
+//! A request as a straight line: `listener` makes room for a connection; `wire` reads a strict head from it; `exchange`
+//! runs the gate, reads the body that it admits, and answers; `upstream` is the gateway; `respond` writes what is ours to
+//! say. pingora accepts connections and keeps those to the gateway; heads, bodies and answers are read and written here.
 
 mod body;
 mod chunked;
