@@ -84,6 +84,25 @@ fn series_in_text() {
     }
 }
 
+/// What 1.5.1 stores and 1.11.2 refuses.
+#[test]
+fn histograms_count_nothing_below_zero() {
+    for (line, legal) in [
+        ("h_bucket{le=\"1\"} -1", false),
+        ("h_bucket{le=\"1\"} -Inf", false),
+        ("h_count -1", false),
+        ("h_count -1e-320", false),
+        ("h_count -0", true),
+        ("h_bucket{le=\"-1\"} NaN", true),
+        ("h_sum -1", true),
+    ] {
+        let body = format!("# TYPE h histogram\n{line}\n");
+        assert_eq!(checked(Format::Text, body.as_bytes()).is_ok(), legal, "{line}");
+    }
+    let other = "# TYPE s summary\ns_count -1\n# TYPE c counter\nc -1\nh_count -1\n";
+    assert_eq!(checked(Format::Text, other.as_bytes()), Ok(3), "of other types anything counts");
+}
+
 fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {

@@ -153,8 +153,8 @@ impl<'b> TextCheck<'b> {
         cursor.blanks();
         self.series.begin(name);
         let labels = self.labels(cursor, kind, resolved.role)?;
-        value(cursor)?;
-        self.check_role(at, kind, resolved.role, labels)?;
+        let value = value(cursor)?;
+        self.check_role(at, kind, resolved.role, labels, value)?;
         self.samples += 1;
         if self.samples > self.shape.series {
             return Err((at, format!("more than {} series", self.shape.series)));
@@ -253,9 +253,10 @@ impl<'b> TextCheck<'b> {
         Ok(resolved)
     }
 
-    /// The gateway takes these lines and drops their values.
-    fn check_role(&self, at: usize, kind: Kind, role: Role, special: bool) -> Checked {
+    /// The gateway takes these lines and drops their values. Counts below zero are taken by 1.5.1 and refused by 1.11.2.
+    fn check_role(&self, at: usize, kind: Kind, role: Role, special: bool, value: f64) -> Checked {
         let message = match (kind, role) {
+            (Kind::Histogram, Role::Bucket | Role::Count) if value < 0.0 => "a histogram counts nothing below zero",
             (Kind::Histogram, Role::Itself) => "a histogram has only NAME_bucket, NAME_sum and NAME_count",
             (Kind::Histogram, Role::Bucket) if !special => "a histogram bucket needs the label le",
             (Kind::Summary, Role::Itself) if !special => "a summary value needs the label quantile",
@@ -265,19 +266,19 @@ impl<'b> TextCheck<'b> {
     }
 }
 
-fn value(cursor: &mut Cursor<'_>) -> Checked {
+fn value(cursor: &mut Cursor<'_>) -> Checked<f64> {
     let at = cursor.at();
     let word = cursor.word();
     if word.is_empty() {
         return Err((at, "the value is missing".to_owned()));
     }
-    if number::float(word).is_none() {
+    let Some(value) = number::float(word) else {
         let word: String = String::from_utf8_lossy(word).chars().take(40).collect();
         return Err((at, format!("{word:?} is not a number")));
-    }
+    };
     let behind = cursor.at();
     if cursor.peek().is_none() {
-        return Ok(());
+        return Ok(value);
     }
     cursor.blanks();
     match cursor.peek() {
