@@ -1,9 +1,10 @@
 //! What the tests by volume share: the gateways that can be run, a tap that counts, and generators with a seed.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod bodies;
+pub mod cut;
 pub mod cases;
 pub mod gateways;
-
 pub mod rng;
 pub mod tap;
 pub mod targets;
