@@ -5,6 +5,7 @@ pub mod bodies;
 pub mod cut;
 pub mod cases;
 pub mod gateways;
+pub mod prometheus;
 pub mod rng;
 pub mod tap;
 pub mod targets;
