@@ -14,6 +14,12 @@ export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin
 PORT ?= 9091
 FUZZ_SECONDS ?= 60
 
+# How much `make volume` runs, and from which seed.
+PATHS ?= 200000
+ABORTS ?= 10000
+WRITES ?= 20000
+SEED ?= 1
+
 CLIENTS := $(CARGO_TARGET_DIR)/clients
 export PUSHGUARD_PYTHON ?= $(CLIENTS)/python/bin/python
 export PUSHGUARD_NODE_MODULES ?= $(CLIENTS)/node/node_modules
@@ -32,7 +38,8 @@ run: ## Build, start a real Pushgateway and pushguard in front of it (PORT=9091,
 test: test-needs ## Install what the tests need, then run all of them: format, clippy, tests
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGUARD_REQUIRE_ALL=1 INSTA_UPDATE=no cargo test --locked --no-fail-fast
+	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" PUSHGUARD_REQUIRE_ALL=1 \
+	    INSTA_UPDATE=no cargo test --locked --no-fail-fast
 
 .PHONY: test-needs
 test-needs: ## Only install what the tests need
@@ -40,6 +47,19 @@ test-needs: ## Only install what the tests need
 	@tests/scripts/components.sh
 	@tests/scripts/gateway.sh > /dev/null
 	@$(MAKE) -s $(CLIENTS)/python/.installed $(CLIENTS)/node/.installed
+
+.PHONY: gateways
+gateways: ## Say which gateways the tests run against; fetches a newer one where it can be had
+	@tests/scripts/gateway.sh
+	@tests/scripts/newer.sh
+
+.PHONY: volume
+volume: ## Run PATHS=200000 paths, ABORTS=10000 cut uploads, WRITES=20000 random writes from SEED=1
+	@tests/scripts/need.sh cc=build-essential cmake
+	@export PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" PUSHGUARD_SEED=$(SEED) && \
+	    PUSHGUARD_VOLUME=$(PATHS) cargo test --locked --test volume_paths && \
+	    PUSHGUARD_VOLUME=$(ABORTS) cargo test --locked --test volume_aborts && \
+	    PUSHGUARD_VOLUME=$(WRITES) cargo test --locked --test scrape_survives
 
 # The official client libraries, in the versions that these files name.
 $(CLIENTS)/python/.installed: tests/clients/requirements.txt
