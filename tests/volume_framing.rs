@@ -42,7 +42,7 @@ fn run(
         Err(panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "the client panicked".to_owned()))
     });
     played.map_err(|fault| {
-        let parts: Vec<String> = script.iter().map(|part| shown(part)).collect();
+        let parts: Vec<String> = script.iter().map(shown).collect();
         format!("case {number}, {family}: {fault}\n{}", parts.join("\n"))
     })
 }
@@ -91,7 +91,7 @@ fn each_request_arrives_once_or_never() {
                             .fetch_add(answers.iter().filter(|a| a.status == 200).count() as u64, Ordering::Relaxed);
                         let job = format!("other{worker}");
                         let answer = other.exchange(&Request::post(format!("/metrics/job/{job}"), "m 1\n"));
-                        check_answers(&[push(&job)], &[answer.clone()], echoes)?;
+                        check_answers(&[push(&job)], std::slice::from_ref(&answer), echoes)?;
                         let jobs =
                             Jobs { hostile: String::new(), good: String::new(), canary: job.clone(), ..jobs.clone() };
                         check_arrivals(&[push(&job)], &[answer], &jobs, recorder)

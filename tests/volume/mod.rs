@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod bodies;
-pub mod cut;
 pub mod cases;
+pub mod cut;
 pub mod gateways;
 pub mod prometheus;
 pub mod rng;
