@@ -10,9 +10,11 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 TOOLS := $(CARGO_TARGET_DIR)/tools
 export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin
 
-# The port that `make run` serves on, and for how long `make fuzz` runs each target.
+# The port that `make run` serves on, for how long `make fuzz` runs each target, and what `make slow` attacks with.
 PORT ?= 9091
 FUZZ_SECONDS ?= 60
+SLOW_SECONDS ?= 60
+SLOW_CONNECTIONS ?= 120
 
 # How much `make volume` runs, and from which seed.
 PATHS ?= 200000
@@ -94,6 +96,12 @@ measure: ## Print idle memory, and CPU per push beside bare forwarding by nginx
 	@tests/scripts/need.sh cc=build-essential cmake curl python3
 	@cargo build --release --locked
 	@PUSHGATEWAY="$$(tests/scripts/gateway.sh)" python3 tests/scripts/measure/measure.py
+
+.PHONY: slow
+slow: ## Attack with slowhttptest for SLOW_SECONDS=60 each way, print how honest pushes fare
+	@tests/scripts/need.sh cc=build-essential cmake curl python3 slowhttptest
+	@cargo build --locked
+	@python3 tests/scripts/slow.py target/debug/pushguard "$$(tests/scripts/gateway.sh)" $(SLOW_SECONDS) $(SLOW_CONNECTIONS)
 
 .PHONY: clean
 clean: ## Remove all that was built, fetched or generated

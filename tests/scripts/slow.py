@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Attacks a pushguard on loopback with slowhttptest and measures honest pushes meanwhile.
+
+slow.py GUARD GATEWAY SECONDS CONNECTIONS   prints a table; fails where less than 99.9 % of the pushes succeed.
+"""
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+POLICY = """
+version: 1
+principals:
+  all:
+    anonymous: true
+    from: anywhere
+    grants: [{ operations: [push], job: "*" }, { operations: [scrape] }]
+    quotas:
+      - { per: principal, burst: 100000, period: 1s }
+      - { per: source, burst: 100000, period: 1s, operations: [scrape] }
+"""
+
+# slowhttptest cannot choose its address; the honest come from another one.
+HONEST = ("127.0.0.2", 0)
+
+MODES = [
+    ("-H, slow heads", ["-H", "-i", "1", "-x", "24"], "/metrics/job/slow"),
+    ("-B, slow bodies", ["-B", "-i", "1", "-s", "8192", "-x", "10"], "/metrics/job/slow"),
+    ("-X, slow reading", ["-X", "-w", "512", "-y", "1024", "-n", "5", "-z", "32", "-k", "3"], "/metrics"),
+]
+
+
+def follow(command, folder, name, pattern):
+    """Starts a process; answers it and what the pattern finds in its log."""
+    path = os.path.join(folder, name)
+    with open(path, "w") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    end = time.monotonic() + 20
+    while time.monotonic() < end and process.poll() is None:
+        found = re.search(pattern, open(path).read(), re.S)
+        if found:
+            return process, found.group(1)
+        time.sleep(0.05)
+    stop(process)
+    sys.exit(f"{command[0]} did not start:\n{open(path).read()[-2000:]}")
+
+
+def stop(process):
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Honest:
+    """Clients that push fifty times a second, each time over a connection of its own."""
+
+    def __init__(self, address):
+        self.address, self.took, self.failed, self.over = address, [], [], threading.Event()
+        self.threads = [threading.Thread(target=self.push, args=(n,)) for n in range(2)]
+        for thread in self.threads:
+            thread.start()
+
+    def push(self, number):
+        while not self.over.wait(0.04):
+            started = time.monotonic()
+            connection = http.client.HTTPConnection(self.address, timeout=10, source_address=HONEST)
+            try:
+                connection.request("POST", f"/metrics/job/honest{number}", "m 1\n")
+                status = connection.getresponse().status
+                if status != 200:
+                    self.failed.append(str(status))
+            except OSError as error:
+                self.failed.append(repr(error))
+            finally:
+                connection.close()
+            self.took.append(time.monotonic() - started)
+
+    def stop(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+        return sorted(self.took), self.failed
+
+
+def resident(process):
+    """Resident memory now, MiB."""
+    status = open(f"/proc/{process.pid}/status").read()
+    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+
+
+def watch(process, seconds, attack, guard):
+    """Waits for the attack; answers the most memory that the guard took."""
+    most, end = 0, time.monotonic() + seconds + 30
+    while attack.poll() is None:
+        most = max(most, resident(guard))
+        if time.monotonic() > end:
+            stop(attack)
+        time.sleep(0.2)
+    return most
+
+
+def large_page(address):
+    """Something to read slowly: 5,000 series."""
+    page = "".join(f'large{{n="{n:060}"}} 1\n' for n in range(5000))
+    connection = http.client.HTTPConnection(address, source_address=HONEST)
+    connection.request("POST", "/metrics/job/large", page)
+    status = connection.getresponse().status
+    if status != 200:
+        sys.exit(f"the large push was answered {status}")
+
+
+def attack(mode, options, path, address, seconds, connections, guard):
+    honest = Honest(address)
+    command = ["slowhttptest", *options, "-c", str(connections), "-r", "50", "-l", str(seconds), "-p", "5"]
+    command += ["-u", f"http://{address}{path}"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = []
+    reader = threading.Thread(target=lambda: said.append(process.stdout.read().decode(errors="replace")))
+    reader.start()
+    try:
+        memory = watch(process, seconds, process, guard)
+    finally:
+        stop(process)
+        reader.join()
+        took, failed = honest.stop()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said[0])
+    status = {name: re.findall(rf"{name}:\s+(\w+)", plain) for name in ["connected", "closed", "service available"]}
+    held = max([int(n) for n in status["connected"]], default=0)
+    closed = max([int(n) for n in status["closed"]], default=0)
+    probes = status["service available"]
+    if held == 0:
+        sys.exit(f"slowhttptest held no connection:\n{plain[-2000:]}")
+    good = 100 * (len(took) - len(failed)) / len(took)
+    ms = lambda part: took[min(int(len(took) * part), len(took) - 1)] * 1000
+    print(
+        f"{mode:18} {held:9} {closed:9} {probes.count('YES'):4}/{len(probes):<4} {len(took):8} {good:8.3f} "
+        f"{ms(0.5):8.1f} {ms(0.99):8.1f} {took[-1] * 1000:8.1f} {memory:8.1f}",
+        flush=True,
+    )
+    if failed:
+        print(f"    failed: {sorted(set(failed))}")
+    return good >= 99.9
+
+
+def main():
+    guard_binary, gateway_binary, seconds, connections = sys.argv[1:3] + [int(a) for a in sys.argv[3:5]]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    processes = []
+    with tempfile.TemporaryDirectory() as folder:
+        policy = os.path.join(folder, "policy.yaml")
+        with open(policy, "w") as file:
+            file.write(POLICY)
+        try:
+            command = [gateway_binary, "--web.listen-address=127.0.0.1:0", "--persistence.file="]
+            process, gateway = follow(command, folder, "gateway.log", r'address="?(127\.0\.0\.1:\d+)')
+            processes.append(process)
+            command = [guard_binary, "serve", "--policy.file", policy, "--upstream.url", f"http://{gateway}"]
+            command += ["--web.listen-address", "127.0.0.1:0", "--admin.listen-address", "127.0.0.1:0"]
+            pattern = r"msg=listening listener=default address=(\S+).*msg=ready"
+            guard, address = follow(command, folder, "guard.log", pattern)
+            processes.append(guard)
+            large_page(address)
+            print(f"{connections} connections for {seconds} s each, from one address; a guard has 128 of one address")
+            print(
+                f"{'slowhttptest':18} {'connected':>9} {'closed':>9} {'probes':>9} {'honest':>8} {'good %':>8} "
+                f"{'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'RSS MiB':>8}"
+            )
+            good = [attack(*mode, address, seconds, connections, guard) for mode in MODES]
+        finally:
+            for process in processes:
+                stop(process)
+    if not all(good):
+        sys.exit("less than 99.9 % of the honest pushes succeeded")
+
+
+main()
