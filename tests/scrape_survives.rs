@@ -420,7 +420,7 @@ fn random(rng: &mut Rng) -> Request {
         "/U__x/1",
         "/x@base64/_w",
     ];
-    let rest = if rng.chance(5) { rng.pick(&odd) } else { rng.pick(&labels) };
+    let rest = if rng.chance(12) { rng.pick(&odd) } else { rng.pick(&labels) };
     let target = format!("/metrics/job/{}{rest}", rng.pick(&jobs));
     let method = match rng.below(20) {
         0..=1 => return Request::delete(target),
