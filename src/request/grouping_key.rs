@@ -92,7 +92,7 @@ impl GroupingKey {
     /// # Errors
     /// Why it does not name exactly one group.
     pub fn read(path: &[u8]) -> Result<Self, PathFault> {
-        // One slash at the end is what people and the gateway agree to ignore, but only behind a value.
+        // One slash at the end is ignored behind a value: clients send it, and no gateway reads another group from it.
         let parts: Vec<&[u8]> = path.split(|b| *b == b'/').collect();
         let (parts, closed) = match parts.split_last() {
             Some((last, rest)) if last.is_empty() && !rest.is_empty() => (rest, true),
