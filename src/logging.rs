@@ -46,6 +46,9 @@ where
             Field { name: "level", value: Value::Text(metadata.level().as_str().to_ascii_lowercase()) },
         ];
         event.record(&mut Collect(&mut fields));
+        if fields.iter().any(Field::is_noise) {
+            return;
+        }
         (self.write)(self.format.line(&fields).as_bytes());
     }
 }
@@ -55,7 +58,13 @@ struct Collect<'a>(&'a mut Vec<Field>);
 impl Collect<'_> {
     fn add(&mut self, field: &tracing::field::Field, value: Value) {
         // Libraries call it `message`; the log has one name for it.
-        let name = if field.name() == "message" { "msg" } else { field.name() };
+        let name = match field.name() {
+            "message" => "msg",
+            "log.target" => "target",
+            // Where in a library's source it stands helps nobody who runs this.
+            name if name.starts_with("log.") => return,
+            name => name,
+        };
         self.0.push(Field { name, value });
     }
 }

@@ -18,6 +18,15 @@ pub(super) struct Field {
     pub(super) value: Value,
 }
 
+impl Field {
+    /// The pool of connections calls it an error to open a new one where an idle one is just being looked after. What
+    /// goes wrong with the gateway stands in the records of requests.
+    pub(super) fn is_noise(&self) -> bool {
+        let pool = |text: &String| text.starts_with("pingora_core::connectors");
+        self.name == "target" && matches!(&self.value, Value::Text(text) if pool(text))
+    }
+}
+
 /// A value: text, or a number or boolean that stands bare.
 pub(super) enum Value {
     Text(String),

@@ -192,3 +192,22 @@ fn times_are_utc_with_milliseconds() {
     assert_eq!(time(1_700_000_000, 999_999_999), "2023-11-14T22:13:20.999Z");
     assert_eq!(time(951_782_400, 0), "2000-02-29T00:00:00.000Z");
 }
+
+/// Errors of libraries come through another door, with fields of their own.
+#[test]
+fn errors_of_libraries_are_lines_like_others() {
+    let lines = Arc::new(Mutex::new(String::new()));
+    let written = lines.clone();
+    let write = move |line: &[u8]| written.lock().unwrap().push_str(std::str::from_utf8(line).unwrap());
+    let layer = LogLayer::new(Format::Logfmt, Level::INFO, Arc::new(ManualClock::default()), write);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::error!(target: "log", { log.target = "pingora_core::services", log.line = 7 }, "Accept() failed");
+        tracing::error!(target: "log", { log.target = "pingora_core::connectors" }, "failed to acquire reusable stream");
+        tracing::warn!(target: "log", { log.target = "pingora_core::services" }, "not an error");
+    });
+    let lines = lines.lock().unwrap();
+    assert_eq!(
+        *lines,
+        "time=1970-01-01T00:00:00.000Z level=error msg=\"Accept() failed\" target=pingora_core::services\n"
+    );
+}
