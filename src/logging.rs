@@ -18,14 +18,15 @@ pub struct LogLayer<W> {
     format: Format,
     level: Level,
     clock: Arc<dyn Clock>,
+    quiet: &'static [&'static str],
     write: W,
 }
 
 impl<W: Fn(&[u8])> LogLayer<W> {
     /// A layer that writes events of `level` and above; of libraries only errors, since below that they quote what
-    /// clients send.
-    pub fn new(format: Format, level: Level, clock: Arc<dyn Clock>, write: W) -> Self {
-        Self { format, level, clock, write }
+    /// clients send, and of the parts in `quiet` nothing.
+    pub fn new(format: Format, level: Level, clock: Arc<dyn Clock>, quiet: &'static [&'static str], write: W) -> Self {
+        Self { format, level, clock, quiet, write }
     }
 }
 
@@ -46,7 +47,7 @@ where
             Field { name: "level", value: Value::Text(metadata.level().as_str().to_ascii_lowercase()) },
         ];
         event.record(&mut Collect(&mut fields));
-        if fields.iter().any(Field::is_noise) {
+        if fields.iter().any(|field| field.names_one_of(self.quiet)) {
             return;
         }
         (self.write)(self.format.line(&fields).as_bytes());
@@ -96,10 +97,10 @@ impl Visit for Collect<'_> {
 }
 
 /// Installs the log for the process. A second call changes nothing.
-pub fn install(format: Format, level: Level, clock: Arc<dyn Clock>) {
+pub fn install(format: Format, level: Level, clock: Arc<dyn Clock>, quiet: &'static [&'static str]) {
     // A reader that went away must not end the proxy.
     let write = |line: &[u8]| drop(std::io::stderr().lock().write_all(line));
-    let subscriber = tracing_subscriber::registry().with(LogLayer::new(format, level, clock, write));
+    let subscriber = tracing_subscriber::registry().with(LogLayer::new(format, level, clock, quiet, write));
     let _ = tracing::subscriber::set_global_default(subscriber);
     let _ = tracing_log::LogTracer::builder().with_max_level(tracing_log::log::LevelFilter::Error).init();
 }

@@ -11,7 +11,7 @@ use crate::live::Live;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::policy::{self, Limits, Policy};
-use crate::proxy::{Connections, Handler, Listener, PeerKind, Proxy, Service, Upstream, UpstreamUrl};
+use crate::proxy::{self, Connections, Handler, Listener, PeerKind, Proxy, Service, Upstream, UpstreamUrl};
 use crate::ranges::refresh::{self, Refresher, Settings};
 use crate::ranges::store::Store;
 use crate::request::{ClientFrom, ExternalUrl, RoutePrefix, Web};
@@ -105,7 +105,7 @@ struct Bound {
 impl Serve {
     pub(super) fn run(self) -> Outcome {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        logging::install(self.log_format, self.log_level, clock.clone());
+        logging::install(self.log_format, self.log_level, clock.clone(), proxy::QUIET);
         let policy = match self.load() {
             Ok(policy) => policy,
             Err(problems) => {

@@ -19,11 +19,10 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// The pool of connections calls it an error to open a new one where an idle one is just being looked after. What
-    /// goes wrong with the gateway stands in the records of requests.
-    pub(super) fn is_noise(&self) -> bool {
-        let pool = |text: &String| text.starts_with("pingora_core::connectors");
-        self.name == "target" && matches!(&self.value, Value::Text(text) if pool(text))
+    /// Whether it names a part of a library that is not listened to.
+    pub(super) fn names_one_of(&self, quiet: &[&str]) -> bool {
+        let named = |text: &String| quiet.iter().any(|target| text.starts_with(target));
+        self.name == "target" && matches!(&self.value, Value::Text(text) if named(text))
     }
 }
 

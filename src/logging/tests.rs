@@ -144,7 +144,7 @@ fn logged(format: Format, level: Level, log: impl FnOnce()) -> Vec<String> {
     let write = move |line: &[u8]| sink.lock().unwrap().push(String::from_utf8(line.to_vec()).unwrap());
     let clock = ManualClock::default();
     clock.advance(Duration::from_millis(1500));
-    let layer = LogLayer::new(format, level, Arc::new(clock) as Arc<dyn Clock>, write);
+    let layer = LogLayer::new(format, level, Arc::new(clock) as Arc<dyn Clock>, &[], write);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
     let lines = lines.lock().unwrap();
     lines.clone()
@@ -199,7 +199,13 @@ fn errors_of_libraries_are_lines_like_others() {
     let lines = Arc::new(Mutex::new(String::new()));
     let written = lines.clone();
     let write = move |line: &[u8]| written.lock().unwrap().push_str(std::str::from_utf8(line).unwrap());
-    let layer = LogLayer::new(Format::Logfmt, Level::INFO, Arc::new(ManualClock::default()), write);
+    let layer = LogLayer::new(
+        Format::Logfmt,
+        Level::INFO,
+        Arc::new(ManualClock::default()),
+        &["pingora_core::connectors"],
+        write,
+    );
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         tracing::error!(target: "log", { log.target = "pingora_core::services", log.line = 7 }, "Accept() failed");
         tracing::error!(target: "log", { log.target = "pingora_core::connectors" }, "failed to acquire reusable stream");
