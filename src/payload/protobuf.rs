@@ -9,6 +9,7 @@ mod wire;
 use super::fault::{Fault, Faults};
 use super::limits::{PayloadShape, Rules};
 use super::series::SeriesSet;
+use super::text::cursor::{is_label_name, is_metric_name};
 use std::collections::HashSet;
 use wire::{Field, Fields, Value};
 
@@ -85,10 +86,7 @@ impl<'b> Check<'b> {
     }
 
     fn name(&self, name: &[u8]) -> Result<(), String> {
-        let mut bytes = name.iter();
-        let legal = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_' || *b == b':')
-            && bytes.all(|b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b':');
-        if !legal {
+        if !is_metric_name(name) {
             return Err(
                 "its name is not a metric name (letters, digits, _ and :, not starting with a digit)".to_owned()
             );
@@ -162,10 +160,7 @@ impl<'b> Check<'b> {
                 _ => {}
             }
         }
-        let mut bytes = name.iter();
-        let legal = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
-            && bytes.all(|b| b.is_ascii_alphanumeric() || *b == b'_');
-        if !legal || name.starts_with(b"__") {
+        if !is_label_name(name) || name.starts_with(b"__") {
             return Err("a label name is not letters, digits and _, or begins with a digit or __".to_owned());
         }
         if name.len() > self.shape.name_bytes || value.len() > self.shape.value_bytes {

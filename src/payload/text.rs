@@ -3,7 +3,7 @@
 //! What passes here is taken by every supported gateway version. Where versions differ, or where the gateway takes what
 //! breaks scrapes or silently drops a value, the stricter reading holds.
 
-mod cursor;
+pub(super) mod cursor;
 mod family;
 mod number;
 

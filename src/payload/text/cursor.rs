@@ -93,6 +93,16 @@ impl<'b> Cursor<'b> {
     }
 }
 
+/// Whether a text is a metric name and nothing else.
+pub(in crate::payload) fn is_metric_name(text: &[u8]) -> bool {
+    !text.is_empty() && Cursor::new(text).metric_name().len() == text.len()
+}
+
+/// Whether a text is a label name and nothing else.
+pub(in crate::payload) fn is_label_name(text: &[u8]) -> bool {
+    !text.is_empty() && Cursor::new(text).label_name().len() == text.len()
+}
+
 fn is_blank(b: u8) -> bool {
     b == b' ' || b == b'\t'
 }
