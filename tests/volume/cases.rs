@@ -41,6 +41,11 @@ impl std::fmt::Display for Volume {
 pub struct Chance(u64);
 
 impl Chance {
+    /// The numbers that follow from a seed.
+    pub fn from_seed(seed: u64) -> Self {
+        Self(seed)
+    }
+
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -12,7 +12,6 @@ pub mod targets;
 
 #[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use cases::{Chance, Volume, judge, say};
-use std::io::Write as _;
 
 /// How many cases to run: `PUSHGUARD_VOLUME`, else `default`.
 pub fn volume(default: usize) -> usize {
@@ -31,5 +30,5 @@ fn number(name: &str) -> Option<u64> {
 
 /// Says what was run past the test harness's capture.
 pub fn report(line: &str) {
-    let _ = std::io::stderr().write_all(format!("\n{line}\n").as_bytes());
+    say(line);
 }
