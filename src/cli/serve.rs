@@ -1,5 +1,8 @@
 //! `pushguard serve`
 
+mod house;
+mod signals;
+
 use super::limits::LimitFlags;
 use super::listen::Listen;
 use super::{Outcome, complain, random};
@@ -10,18 +13,18 @@ use crate::gate::Gate;
 use crate::live::Live;
 use crate::logging;
 use crate::metrics::Metrics;
-use crate::policy::{self, Limits, Policy};
-use crate::proxy::{self, Connections, Handler, Listener, PeerKind, Proxy, Service, Upstream, UpstreamUrl};
+use crate::policy::Policy;
+use crate::proxy::{self, Connections, Proxy, Upstream, UpstreamUrl};
 use crate::ranges::refresh::{self, Refresher, Settings};
 use crate::ranges::store::Store;
-use crate::request::{ClientFrom, ExternalUrl, RoutePrefix, Web};
+use crate::request::{ExternalUrl, RoutePrefix, Web};
+use house::{Bound, House, bind, drained};
 use ring::rand::SystemRandom;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use signals::Signals;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 /// Stand in front of a Pushgateway and enforce a policy.
@@ -94,13 +97,6 @@ pub(super) struct Serve {
 const ADMIN: &str = "admin";
 /// How long requests may go on once the end is asked for.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A bound listener.
-struct Bound {
-    name: String,
-    socket: TcpListener,
-    address: SocketAddr,
-}
 
 impl Serve {
     pub(super) fn run(self) -> Outcome {
@@ -270,78 +266,4 @@ impl Serve {
 fn request_ids() -> Box<dyn Fn() -> String + Send + Sync> {
     let system = SystemRandom::new();
     Box::new(move || random::request_id(&system))
-}
-
-/// What all listeners share.
-#[derive(Clone)]
-struct House {
-    limits: Limits,
-    connections: Arc<Connections>,
-    live: Arc<Live>,
-    in_flight: Arc<AtomicUsize>,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    stopping: watch::Receiver<bool>,
-}
-
-impl House {
-    fn open<H: Handler>(&self, bound: Bound, handler: Arc<H>) -> Service {
-        tracing::info!(msg = "listening", listener = bound.name, address = %bound.address);
-        let (name, live): (Arc<str>, _) = (bound.name.into(), self.live.clone());
-        let listener_name = name.clone();
-        let listener = Listener {
-            name,
-            kind: Box::new(move |peer| kind(live.load().policy.listener(&listener_name), peer)),
-            handler,
-            limits: self.limits,
-            connections: self.connections.clone(),
-            in_flight: self.in_flight.clone(),
-            clock: self.clock.clone(),
-            metrics: self.metrics.clone(),
-        };
-        Service::start(bound.socket, bound.address, listener, self.stopping.clone())
-    }
-}
-
-fn kind(listener: &policy::Listener, peer: IpAddr) -> PeerKind {
-    match (listener.trusted_proxies.contains(peer), listener.client_from == ClientFrom::ProxyProtocol) {
-        (true, true) => PeerKind::Announcing,
-        (true, false) => PeerKind::Proxy,
-        (false, true) => PeerKind::Stranger,
-        (false, false) => PeerKind::Client,
-    }
-}
-
-fn bind(listen: &Listen) -> Result<Bound, String> {
-    let (socket, address) = listen.bind()?;
-    Ok(Bound { name: listen.name.clone(), socket, address })
-}
-
-/// Waits until nothing is accepted and nothing is being answered.
-async fn drained(services: Vec<Service>, in_flight: &AtomicUsize) {
-    for service in services {
-        service.stopped().await;
-    }
-    while in_flight.load(Ordering::SeqCst) > 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// The signals that end the program.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

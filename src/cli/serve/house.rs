@@ -1,0 +1,78 @@
+//! Listeners: their sockets, and what all of them share.
+
+use crate::cli::listen::Listen;
+use crate::clock::Clock;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::policy::{self, Limits};
+use crate::proxy::{Connections, Handler, Listener, PeerKind, Service};
+use crate::request::ClientFrom;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A bound listener.
+pub(super) struct Bound {
+    pub(super) name: String,
+    pub(super) socket: TcpListener,
+    pub(super) address: SocketAddr,
+}
+
+/// What all listeners share.
+#[derive(Clone)]
+pub(super) struct House {
+    pub(super) limits: Limits,
+    pub(super) connections: Arc<Connections>,
+    pub(super) live: Arc<Live>,
+    pub(super) in_flight: Arc<AtomicUsize>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stopping: watch::Receiver<bool>,
+}
+
+impl House {
+    /// Begins to accept connections.
+    pub(super) fn open<H: Handler>(&self, bound: Bound, handler: Arc<H>) -> Service {
+        tracing::info!(msg = "listening", listener = bound.name, address = %bound.address);
+        let (name, live): (Arc<str>, _) = (bound.name.into(), self.live.clone());
+        let listener_name = name.clone();
+        let listener = Listener {
+            name,
+            kind: Box::new(move |peer| kind(live.load().policy.listener(&listener_name), peer)),
+            handler,
+            limits: self.limits,
+            connections: self.connections.clone(),
+            in_flight: self.in_flight.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+        };
+        Service::start(bound.socket, bound.address, listener, self.stopping.clone())
+    }
+}
+
+fn kind(listener: &policy::Listener, peer: IpAddr) -> PeerKind {
+    match (listener.trusted_proxies.contains(peer), listener.client_from == ClientFrom::ProxyProtocol) {
+        (true, true) => PeerKind::Announcing,
+        (true, false) => PeerKind::Proxy,
+        (false, true) => PeerKind::Stranger,
+        (false, false) => PeerKind::Client,
+    }
+}
+
+/// Takes the address of a listener; nothing is accepted yet.
+pub(super) fn bind(listen: &Listen) -> Result<Bound, String> {
+    let (socket, address) = listen.bind()?;
+    Ok(Bound { name: listen.name.clone(), socket, address })
+}
+
+/// Waits until nothing is accepted and nothing is being answered.
+pub(super) async fn drained(services: Vec<Service>, in_flight: &AtomicUsize) {
+    for service in services {
+        service.stopped().await;
+    }
+    while in_flight.load(Ordering::SeqCst) > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
