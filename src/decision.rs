@@ -1,24 +1,27 @@
 //! A decision is a value: what was decided, why, and what follows from it.
 //!
 //! [`decide`] is the one function that judges a request. The live proxy calls it, and so does everything that answers
-//! "what would this policy do?" without a network.
+//! "what would this policy do?" without a network; [`explain`] is the same function with its notes.
 
 mod decide;
 mod denial;
+mod found;
 mod inspect;
 mod reason;
 mod step;
 mod text;
+mod trail;
 
 pub use text::whole_seconds;
 
-pub use decide::decide;
+pub use decide::{decide, explain};
 pub use denial::{Denial, ExhaustedRule, Exhaustion};
 pub use reason::Reason;
 pub use step::{
     Admission, Charge, ChargeEntry, Charged, Claim, Decision, Facts, Identity, LoginFailure, Permit, Step, Verdict,
     Work,
 };
+pub use trail::{Check, Outcome, Stage};
 
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,10 @@
 //! Cheap before dear, public before secret, identity before quota, quota before parsing.
 
 use super::step::ChargeEntry;
-use super::{
-    Admission, Charge, Charged, Claim, Decision, Denial, Facts, Identity, LoginFailure, Permit, Reason, Step, Verdict,
-};
-use super::{Work, text};
-use crate::policy::{Admits, Grant, Operation, Principal, QuotaRule, World, is_private};
+use super::trail::{Check, Notes, Stage};
+use super::{Admission, Charge, Charged, Claim, Decision, Denial, Facts, LoginFailure, Permit, Reason, Step, Verdict};
+use super::{Work, found, text};
+use crate::policy::{Admits, Miss, Operation, Principal, QuotaRule, World, is_private};
 use crate::request::{Credential, Encoding, GroupingKey, Head, Length, Method, Origin, Read, Target};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,13 +15,29 @@ use std::time::Duration;
 ///
 /// Total, synchronous and pure: it knows no clock, socket, log or metric.
 pub fn decide(world: &World, head: &Head, facts: &Facts) -> Step {
-    let mut identity = Identity::default();
-    let verdict = match judge(world, head, facts, &mut identity) {
+    walk(world, head, facts, &mut Notes::new(false))
+}
+
+/// The same as [`decide`], and every check on the way to it.
+pub fn explain(world: &World, head: &Head, facts: &Facts) -> (Step, Vec<Check>) {
+    let mut notes = Notes::new(true);
+    let step = walk(world, head, facts, &mut notes);
+    (step, notes.trail())
+}
+
+fn walk(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Step {
+    let verdict = match judge(world, head, facts, notes) {
         Ok(Next::Permit(permit)) => Verdict::Allow(permit),
-        Ok(Next::Step(step)) => return step,
-        Err(denial) => Verdict::Deny(*denial),
+        Ok(Next::Step(step)) => {
+            notes.asks(&step);
+            return step;
+        }
+        Err(denial) => {
+            notes.refused(&denial);
+            Verdict::Deny(*denial)
+        }
     };
-    Step::Done(Decision { verdict, identity, generation: world.generation })
+    Step::Done(Decision { verdict, identity: std::mem::take(&mut notes.identity), generation: world.generation })
 }
 
 enum Next {
@@ -32,42 +47,53 @@ enum Next {
 
 type Checked<T> = Result<T, Box<Denial>>;
 
-fn judge(world: &World, head: &Head, facts: &Facts, identity: &mut Identity) -> Checked<Next> {
+fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checked<Next> {
     let source = head
         .source
         .clone()
         .map_err(|e| Denial::new(Reason::SourceUnknown).hint(text::SOURCE_UNKNOWN).detail(e.to_string()))?;
     let candidates = candidates(world, head, source)?;
+    notes.passed(|| found::source(world, head, source, &candidates));
+    notes.enter(Stage::Target);
     let request = request(head)?;
-    identity.operation = Some(request.operation);
+    notes.identity.operation = Some(request.operation);
+    notes.passed(|| found::target(head, request.operation));
+    notes.enter(Stage::Origin);
     origin(head, &request)?;
+    notes.passed(found::origin);
+    notes.enter(Stage::Credential);
     let principal = match credential(world, &candidates, head, &request, facts)? {
         Known::Principal(principal) => principal,
         Known::Claim(claim) => return Ok(Next::Step(Step::Verify(claim))),
     };
-    identity.principal = Some(principal.name.clone());
-    identity.rule = Some(grant(principal, &request)?.name.clone());
+    notes.identity.principal = Some(principal.name.clone());
+    notes.passed(|| found::principal(principal));
+    grant(principal, &request, notes)?;
+    notes.enter(Stage::Declared);
     declared_body(principal, head, &request)?;
+    notes.passed(|| found::declared_body(head, principal));
     let charges = entries(world, principal, &request, source, None);
-    if let Some(charge) = quota(charges, facts.charged, false, identity)? {
+    if let Some(charge) = quota(charges, facts.charged, false, notes)? {
         return Ok(Next::Step(Step::Charge(charge)));
     }
     if !matches!(request.operation, Operation::Push | Operation::Replace) {
         return Ok(Next::Permit(permit(head, &request)));
     }
+    notes.enter(Stage::Payload);
     let Some(inspected) = &facts.body else {
         return Ok(Next::Step(Step::Inspect(Admission { limits: principal.payload.clone() })));
     };
     let summary = inspected.clone()?;
+    notes.passed(|| found::body(&summary, request.operation));
     if request.operation == Operation::Push || summary.series > 0 {
         return Ok(Next::Permit(permit(head, &request)));
     }
     // A replacement without a sample is a delete.
     let emptied = Request { operation: Operation::Delete, ..request };
-    identity.operation = Some(emptied.operation);
-    identity.rule = Some(grant(principal, &emptied)?.name.clone());
+    notes.identity.operation = Some(emptied.operation);
+    grant(principal, &emptied, notes)?;
     let charges = entries(world, principal, &emptied, source, Some(request.operation));
-    if let Some(charge) = quota(charges, facts.charged_for_body, true, identity)? {
+    if let Some(charge) = quota(charges, facts.charged_for_body, true, notes)? {
         return Ok(Next::Step(Step::Charge(charge)));
     }
     Ok(Next::Permit(permit(head, &emptied)))
@@ -194,10 +220,19 @@ fn anonymous<'w>(candidates: &[(usize, &'w Principal)], request: &Request<'_>) -
     }
 }
 
-fn grant<'w>(principal: &'w Principal, request: &Request<'_>) -> Checked<&'w Grant> {
-    principal
-        .grant_for(request.operation, request.key)
-        .map_err(|(miss, grant)| text::miss(&miss, grant, principal, request.operation, request.key).into())
+fn grant(principal: &Principal, request: &Request<'_>, notes: &mut Notes) -> Checked<()> {
+    notes.enter(Stage::Grant);
+    match principal.grant_for(request.operation, request.key) {
+        Ok(grant) => {
+            notes.identity.rule = Some(grant.name.clone());
+            notes.passed(|| found::grant(grant, request.operation));
+            Ok(())
+        }
+        Err((miss, nearest)) => {
+            notes.identity.rule = nearest.filter(|_| miss != Miss::Operation).map(|grant| grant.name.clone());
+            Err(text::miss(&miss, nearest, principal, request.operation, request.key).into())
+        }
+    }
 }
 
 /// What the head declares of a body, before a quota is spent on it.
@@ -244,15 +279,24 @@ fn quota(
     entries: Vec<ChargeEntry>,
     charged: Option<Charged>,
     for_body: bool,
-    identity: &mut Identity,
+    notes: &mut Notes,
 ) -> Checked<Option<Charge>> {
+    notes.enter(Stage::Quota);
     match charged {
-        None if entries.is_empty() => Ok(None),
+        None if entries.is_empty() => {
+            if !for_body {
+                notes.passed(found::no_quota);
+            }
+            Ok(None)
+        }
         None => Ok(Some(Charge { for_body, entries })),
-        Some(Ok(())) => Ok(None),
+        Some(Ok(())) => {
+            notes.passed(|| found::quotas(&entries));
+            Ok(None)
+        }
         Some(Err((index, wait))) => {
             let Some(entry) = entries.get(index) else { return Ok(Some(Charge { for_body, entries })) };
-            identity.rule = Some(entry.rule.clone());
+            notes.identity.rule = Some(entry.rule.clone());
             Err(text::quota(entry, wait).into())
         }
     }

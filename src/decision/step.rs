@@ -174,7 +174,7 @@ pub struct Identity {
     pub operation: Option<Operation>,
     /// The principal.
     pub principal: Option<Arc<str>>,
-    /// The grant or quota that decided.
+    /// The grant or quota that decided; where no grant covers the request, the one that came nearest.
     pub rule: Option<Arc<str>>,
 }
 

@@ -5,6 +5,7 @@ mod laws;
 mod order;
 mod reasons;
 mod texts;
+mod trail;
 
 use super::{Claim, Decision, Denial, ExhaustedRule, Facts, LoginFailure, Reason, Step, Verdict, Work, decide};
 use crate::config::{Secrets, read};

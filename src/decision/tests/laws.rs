@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::auth::PasswordHash;
+use crate::decision::{Outcome, Stage, explain};
 use crate::limit::Rate;
 use crate::policy::{
     Admits, Basic, From, Grant, LabelRule, Operation, Pattern, PayloadLimits, Per, Principal, QuotaRule, Source,
@@ -206,5 +207,36 @@ proptest! {
         let world = with(&principals);
         let shown = || format!("{:?}", drive(&world, &request(&world, &line)));
         prop_assert_eq!(shown(), shown());
+    }
+
+    /// The trail is what the decision was made of: the same answer, checks in order, the last of them decides.
+    #[test]
+    fn an_explained_answer_is_the_answer(principals in principals(), line in line()) {
+        let world = with(&principals);
+        let request = request(&world, &line);
+        let mut facts = Facts::default();
+        loop {
+            let step = decide(&world, &request.head, &facts);
+            let (explained, checks) = explain(&world, &request.head, &facts);
+            prop_assert_eq!(format!("{step:?}"), format!("{explained:?}"));
+            let last = checks.last().map(|check| check.outcome);
+            // A replacement that turned out empty is granted and charged once more.
+            let once = checks.iter().position(|c| c.stage == Stage::Payload).map_or(checks.len(), |at| at + 1);
+            prop_assert!(checks[..once].windows(2).all(|pair| pair[0].stage <= pair[1].stage), "{line}: {checks:?}");
+            let passed = checks.iter().filter(|check| check.outcome == Outcome::Passed).count();
+            prop_assert!(passed + 1 >= checks.len(), "only the last can be anything but passed: {checks:?}");
+            match step {
+                Step::Verify(claim) => facts.login = Some(login(&claim)),
+                Step::Charge(charge) if charge.for_body => facts.charged_for_body = Some(Ok(())),
+                Step::Charge(_) => facts.charged = Some(Ok(())),
+                Step::Inspect(admission) => facts.body = Some(admission.inspect(&request.head, &request.body)),
+                Step::Done(decision) => {
+                    let reason = decision.denial().map(|denial| Outcome::Refused(denial.reason));
+                    prop_assert_eq!(last, Some(reason.unwrap_or(Outcome::Passed)), "{}", line);
+                    break;
+                }
+            }
+            prop_assert!(facts.body.is_some() || last == Some(Outcome::Asks));
+        }
     }
 }
