@@ -4,6 +4,7 @@
 //! `application/x-www-form-urlencoded` included. What is accepted here, no gateway version refuses for its syntax, and
 //! nothing of it can break the scrape.
 
+mod coding;
 mod fault;
 mod limits;
 mod media_type;
@@ -12,6 +13,7 @@ mod reserved;
 mod series;
 mod text;
 
+pub use coding::{Coding, DecodeFault, Decoder, MAX_RATIO, RATIO_FREE_BYTES};
 pub use fault::Fault;
 pub use limits::{PayloadShape, Rules};
 pub use media_type::Format;

@@ -12,6 +12,7 @@ pub const QUIET: &[&str] = &["pingora_core::connectors"];
 mod body;
 mod chunked;
 mod connections;
+mod decode;
 mod exchange;
 mod head;
 mod listener;

@@ -57,7 +57,7 @@ fn every_refusal_says_the_same_in_text_and_in_json() {
         ("method_not_allowed", Request::new("PATCH", target)),
         ("length_required", ci(Request::new("POST", target))),
         ("payload_too_large", ci(Request::post(target, vec![b'#'; 1025]))),
-        ("encoding_unsupported", ci(Request::post(target, "m 1\n").header("Content-Encoding", "gzip"))),
+        ("encoding_unsupported", ci(Request::post(target, "m 1\n").header("Content-Encoding", "br"))),
     ];
     let mut ids = BTreeSet::new();
     for (code, request) in cases {

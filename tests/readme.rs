@@ -6,6 +6,7 @@ use common::gateway::Gateway;
 use common::guard::{Guard, PASSWORD, quickstart};
 use pushguard::config::{self, Secrets};
 use pushguard::decision::Reason;
+use pushguard::payload::{MAX_RATIO, RATIO_FREE_BYTES};
 use pushguard::policy::{Limits, PayloadLimits, Per, default_quotas};
 use pushguard::request::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES};
 use std::path::Path;
@@ -121,6 +122,11 @@ fn the_table_of_limits_is_the_codes() {
         ("reads of a principal, for each source", per(reads.rate.burst(), reads.rate.period())),
         ("wrong passwords from one source", per(limits.login_burst, limits.login_period)),
         ("bytes of a body", payload.max_bytes.to_string()),
+        ("bytes of a body once decoded", payload.max_decoded_bytes.to_string()),
+        ("times that a body may grow when decoded, beyond 65536 bytes", {
+            assert_eq!(RATIO_FREE_BYTES, 65536);
+            MAX_RATIO.to_string()
+        }),
         ("series of a push", payload.shape.series.to_string()),
         ("metric families of a push", payload.shape.families.to_string()),
         ("labels of a series", payload.shape.labels.to_string()),

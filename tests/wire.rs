@@ -151,7 +151,7 @@ fn a_connection_survives_refusals() {
         (push("a"), 200, ""),
         (Request::get("/nope"), 404, "target_unknown"),
         (Request::post("/metrics/job/", "m 1\n"), 400, "target_ambiguous"),
-        (push("a").header("Content-Encoding", "gzip"), 415, "encoding_unsupported"),
+        (push("a").header("Content-Encoding", "br"), 415, "encoding_unsupported"),
         (Request::new("POST", "/metrics/job/a/b").chunked("m 1\n"), 400, "target_ambiguous"),
         (Request::new("POST", TARGET), 411, "length_required"),
         (Request::new("HEAD", "/metrics"), 405, "method_not_allowed"),
@@ -210,7 +210,7 @@ fn a_client_is_told_to_continue_only_once_its_head_is_admitted() {
         (waiting(Request::put("/metrics/job/ci", "m 1\n")), 401, "credential_missing"),
         (waiting(ci("/metrics/job/prod")), 403, "job_not_granted"),
         (waiting(ci("/metrics/job/ci").body("x".repeat(300_000))), 413, "payload_too_large"),
-        (waiting(ci("/metrics/job/ci").header("Content-Encoding", "gzip")), 415, "encoding_unsupported"),
+        (waiting(ci("/metrics/job/ci").header("Content-Encoding", "br")), 415, "encoding_unsupported"),
     ];
     for (request, status, reason) in refused {
         let mut connection = Connection::open(guard.address());

@@ -84,10 +84,20 @@ pub(super) fn operations(reader: &mut Reader, node: &Node<'_>) -> Option<Operati
 pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: PayloadLimits) -> PayloadLimits {
     let Some(mut map) = reader.map(node) else { return defaults };
     let (max_bytes, max_series, metrics) = (map.take("max_bytes"), map.take("max_series"), map.take("metrics"));
+    let max_decoded_bytes = map.take("max_decoded_bytes");
     map.finish(reader);
     let mut limits = defaults;
     if let Some(bytes) = max_bytes.and_then(|node| bytes(reader, &node)) {
         limits.max_bytes = bytes;
+        limits.max_decoded_bytes = limits.max_decoded_bytes.max(bytes);
+    }
+    if let Some((path, size)) = max_decoded_bytes.and_then(|node| Some((node.path.clone(), bytes(reader, &node)?))) {
+        if size < limits.max_bytes {
+            let message =
+                format!("it is less than max_bytes, {}; a body may come without an encoding", limits.max_bytes);
+            reader.problem(&path, message);
+        }
+        limits.max_decoded_bytes = size;
     }
     if let Some(series) = max_series.and_then(|node| series(reader, &node)) {
         limits.shape.series = series;

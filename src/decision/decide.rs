@@ -238,9 +238,13 @@ fn grant(principal: &Principal, request: &Request<'_>, notes: &mut Notes) -> Che
 /// What the head declares of a body, before a quota is spent on it.
 fn declared_body(principal: &Principal, head: &Head, request: &Request<'_>) -> Checked<()> {
     if !matches!(request.operation, Operation::Push | Operation::Replace) {
+        let malformed = |hint: &str| Err(Denial::new(Reason::RequestMalformed).hint(hint).into());
         return match head.length {
+            Length::Absent | Length::Exact(0) if head.method == Method::Put && head.encoding != Encoding::Identity => {
+                malformed("a Content-Encoding without a body; did it get lost on the way?")
+            }
             Length::Absent | Length::Exact(0) => Ok(()),
-            _ => Err(Denial::new(Reason::RequestMalformed).hint("this request takes no body").into()),
+            _ => malformed("this request takes no body"),
         };
     }
     if let Encoding::Other(name) = &head.encoding {

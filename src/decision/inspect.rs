@@ -1,10 +1,30 @@
 //! The body against what its principal may push.
 
 use super::{Admission, Denial, Reason};
-use crate::payload::{self, Format, Rules, Summary};
-use crate::request::{Head, Target};
+use crate::payload::{self, Coding, DecodeFault, Decoder, Format, Rules, Summary};
+use crate::request::{Encoding, Head, Target};
 
 impl Admission {
+    /// What decodes the body; none where it is not coded.
+    pub fn decoder<'b>(&self, head: &Head, body: &'b [u8]) -> Option<Decoder<'b>> {
+        let coding = match head.encoding {
+            Encoding::Gzip => Coding::Gzip,
+            Encoding::Snappy => Coding::Snappy,
+            Encoding::Identity | Encoding::Other(_) => return None,
+        };
+        Some(Decoder::new(coding, body, self.limits.max_decoded_bytes))
+    }
+
+    /// The refusal of a body that cannot be decoded.
+    pub fn undecodable(&self, fault: &DecodeFault) -> Denial {
+        match fault {
+            DecodeFault::TooLarge(_) | DecodeFault::Ratio => {
+                Denial::new(Reason::PayloadTooLarge).hint(fault.to_string())
+            }
+            DecodeFault::Malformed(what) => invalid((*what).to_owned()),
+        }
+    }
+
     /// Checks a whole body by the limits of the principal.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ pub(super) const CREDENTIAL_REJECTED: &str = "check the user name, the password,
 pub(super) const SOURCE_UNKNOWN: &str = "the proxy in front must send the client's address in X-Forwarded-For";
 pub(super) const ORIGIN: &str = "push from a program, or from a page of this host";
 pub(super) const NO_JOB: &str = "to push, name the job: /metrics/job/JOB and optional /LABEL/VALUE pairs";
-pub(super) const ENCODING: &str = "send the metrics as plain text, without Content-Encoding";
+pub(super) const ENCODING: &str = "send the metrics as they are, or in one of gzip and snappy (framed)";
 pub(super) const LENGTH_REQUIRED: &str =
     "send the metrics with Content-Length or chunked, for example with curl --data-binary @FILE";
 

@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct PayloadLimits {
     /// The most bytes of a body on the wire.
     pub max_bytes: u64,
+    /// The most bytes of it once it is decoded.
+    pub max_decoded_bytes: u64,
     /// How large its parts may be.
     pub shape: PayloadShape,
     /// The metric names that may be pushed; none means any.
@@ -26,7 +28,12 @@ impl PayloadLimits {
 
 impl Default for PayloadLimits {
     fn default() -> Self {
-        Self { max_bytes: 1024 * 1024, shape: PayloadShape::default(), metrics: None }
+        Self {
+            max_bytes: 1024 * 1024,
+            max_decoded_bytes: 4 * 1024 * 1024,
+            shape: PayloadShape::default(),
+            metrics: None,
+        }
     }
 }
 

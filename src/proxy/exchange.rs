@@ -1,6 +1,7 @@
 //! One request from its head to its record.
 
 use super::body;
+use super::decode::{Held, decode, no_room};
 use super::listener::{Handler, Incoming};
 use super::respond::{self, Answer, Reply};
 use super::upstream::{Failure, Reading, Upstream};
@@ -19,7 +20,7 @@ use bytes::Bytes;
 use pingora_http::ResponseHeader;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// The proxy: judges requests by the current world and forwards what is permitted.
@@ -104,9 +105,12 @@ impl Proxy {
             match self.gate.run(world, head, &mut facts).await {
                 Gated::Done(decision) => break decision,
                 Gated::Inspect(admission) => {
-                    let (body, room) = self.take_body(wire, head, &admission).await;
-                    facts.body = Some(body.as_ref().map_err(Denial::clone).and_then(|b| admission.inspect(head, b)));
-                    held = body.ok().zip(room);
+                    let body = self.take_body(wire, head, &admission).await;
+                    facts.body = Some(match &body {
+                        Ok((body, _)) => admission.inspect(head, body),
+                        Err(denial) => Err(denial.clone()),
+                    });
+                    held = body.ok();
                 }
             }
         };
@@ -125,27 +129,22 @@ impl Proxy {
         }
     }
 
-    /// Waits for room, says `100 Continue` where it is waited for, and reads the body.
-    async fn take_body(
-        &self,
-        wire: &mut Wire,
-        head: &Head,
-        admission: &Admission,
-    ) -> (Result<Bytes, Denial>, Option<SemaphorePermit<'_>>) {
+    /// Waits for room, says `100 Continue` where it is waited for, reads the body and decodes it.
+    async fn take_body(&self, wire: &mut Wire, head: &Head, admission: &Admission) -> Result<Held<'_>, Denial> {
         let declared = match head.length {
             Length::Exact(bytes) => bytes,
             Length::Absent | Length::Chunked => admission.max_bytes(),
         };
         let kib = u32::try_from(declared.div_ceil(1024)).unwrap_or(u32::MAX);
         let Ok(Ok(room)) = timeout(self.limits.body_wait, self.body_room.acquire_many(kib)).await else {
-            let denial = Denial::new(Reason::Overloaded).detail("no room for another body");
-            return (Err(denial.retry_after(Duration::from_secs(1))), None);
+            return Err(no_room());
         };
         if head.expects_continue && !matches!(timeout(self.limits.write, wire.say_continue()).await, Ok(Ok(()))) {
             wire.close();
-            return (Err(Denial::new(Reason::BodyIncomplete).detail("the client is gone")), None);
+            return Err(Denial::new(Reason::BodyIncomplete).detail("the client is gone"));
         }
-        (body::read(wire, admission.max_bytes(), &self.limits, &*self.clock).await, Some(room))
+        let body = body::read(wire, admission.max_bytes(), &self.limits, &*self.clock).await?;
+        decode((body, room), admission, head, &self.body_room, &self.limits).await
     }
 
     async fn refuse(

@@ -21,6 +21,10 @@ pub enum Length {
 pub enum Encoding {
     /// None, or `identity`.
     Identity,
+    /// `gzip`
+    Gzip,
+    /// `snappy`, which stands for its framing format.
+    Snappy,
     /// Any other; the name, shortened.
     Other(String),
 }
@@ -105,6 +109,8 @@ fn encoding(raw: &RawHead) -> Encoding {
     match raw.field("content-encoding") {
         None => Encoding::Identity,
         Some(value) if value.is_empty() || value.eq_ignore_ascii_case(b"identity") => Encoding::Identity,
+        Some(value) if value.eq_ignore_ascii_case(b"gzip") => Encoding::Gzip,
+        Some(value) if value.eq_ignore_ascii_case(b"snappy") => Encoding::Snappy,
         Some(value) => Encoding::Other(String::from_utf8_lossy(value).chars().take(32).collect()),
     }
 }

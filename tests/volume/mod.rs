@@ -3,6 +3,7 @@
 
 pub mod bodies;
 pub mod cases;
+pub mod coded;
 pub mod cut;
 pub mod gateways;
 pub mod prometheus;

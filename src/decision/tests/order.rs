@@ -169,12 +169,9 @@ const ROWS: &[(&str, &str)] = &[
     ("public 203.0.113.9 PUT /metrics/job/side | user ci:good | Content-Length: 5", "verify deny job_not_granted"),
     // Declared body: after the grant, before a quota.
     ("public 203.0.113.9 POST /metrics/job/tmp | user cleaner:good", "verify deny length_required"),
+    ("public 203.0.113.9 POST /metrics/job/ci | user ci:good | Content-Encoding: br", "verify deny label_not_granted"),
     (
-        "public 203.0.113.9 POST /metrics/job/ci | user ci:good | Content-Encoding: gzip",
-        "verify deny label_not_granted",
-    ),
-    (
-        "public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 5 | Content-Encoding: gzip",
+        "public 203.0.113.9 POST /metrics/job/side | user ci:good | Content-Length: 5 | Content-Encoding: br",
         "verify deny encoding_unsupported",
     ),
     (

@@ -58,7 +58,7 @@ const REFUSED: &[&str] = &[
     "l 203.0.113.1 POST /metrics/job/granted/needed/1/fixed/x | user secret-user:good",
     "l 203.0.113.1 POST /metrics/job/granted/needed/1 | user secret-user:good",
     "l 203.0.113.1 POST /metrics/job/granted/needed/1 | user secret-user:good | Content-Length: 1025",
-    "l 203.0.113.1 POST /metrics/job/granted/needed/1 | user secret-user:good | Content-Encoding: gzip",
+    "l 203.0.113.1 POST /metrics/job/granted/needed/1 | user secret-user:good | Content-Encoding: zstd",
     "l 203.0.113.1 DELETE /metrics/job/granted/needed/1 | user secret-user:good | Content-Length: 3",
     "l 203.0.113.1 POST /metrics/job/granted/needed/1 | user secret-user:good | Content-Length: 3 | charge 0",
     "l 203.0.113.1 PUT /metrics/job/granted/needed/1 | user secret-user:good | Content-Length: 3 | body #\\n",
