@@ -45,7 +45,7 @@ test: test-needs ## Install what the tests need, then run all of them: format, c
 
 .PHONY: test-needs
 test-needs: ## Only install what the tests need
-	@tests/scripts/need.sh cc=build-essential cmake curl python3 python:ensurepip=python3-venv node=nodejs npm
+	@tests/scripts/need.sh cc=build-essential cmake curl openssl python3 python:ensurepip=python3-venv node=nodejs npm
 	@tests/scripts/components.sh
 	@tests/scripts/gateway.sh > /dev/null
 	@$(MAKE) -s $(CLIENTS)/python/.installed $(CLIENTS)/node/.installed

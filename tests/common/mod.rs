@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod guard;
 pub mod http;
 pub mod log;
+pub mod mint;
 pub mod upstream;
 
 use std::io::Write as _;
