@@ -13,8 +13,9 @@
 //! # The other rooms
 //!
 //! [`config`] compiles the YAML policy, or tells all its problems. [`ranges`] keeps published address lists fresh.
-//! [`admin`] serves metrics and health. [`cli`] is the command line. [`clock`] and [`secret`] are what everybody
-//! needs: time as an argument, and values that cannot print themselves.
+//! [`fetch`] is the one careful HTTPS GET, [`state`] the files that outlive the process. [`admin`] serves metrics and
+//! health. [`cli`] is the command line. [`clock`], [`secret`] and [`shown`] are what everybody needs: time as an argument,
+//! values that cannot print themselves, and foreign text made fit for a log.
 
 // What comes from outside must not end the process, and only `clock` reads a clock. Tests may do as they like.
 #![cfg_attr(
@@ -37,6 +38,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decision;
+pub mod fetch;
 pub mod gate;
 pub mod limit;
 pub mod live;
@@ -50,3 +52,5 @@ pub mod ranges;
 pub mod record;
 pub mod request;
 pub mod secret;
+pub mod shown;
+pub mod state;

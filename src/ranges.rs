@@ -2,22 +2,18 @@
 //! is away.
 //!
 //! `refresh` drives it: it takes the last good document from `store`, then asks the network through `fetch`, which
-//! gives the body to the pure `github::parse`; `delay` says when to ask again. A document is taken whole or not at
-//! all; what does not parse never replaces what is held, in memory or on disk.
+//! gives the body to the pure `github::parse`. A document is taken whole or not at all; what does not parse never
+//! replaces what is held, in memory or on disk.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::prefix_set::PrefixSet;
 
-pub mod delay;
-#[cfg(test)]
-mod fake;
 pub mod fetch;
 pub mod github;
 pub mod refresh;
 pub mod store;
-pub mod url;
 
 /// The sets of one document by name. A name that is absent was not selected: it is never an empty set.
 pub type RangeSets = BTreeMap<String, Arc<PrefixSet>>;

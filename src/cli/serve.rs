@@ -9,6 +9,7 @@ use super::{Outcome, complain, random};
 use crate::admin::Admin;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Problem, Problems, Secrets, load};
+use crate::fetch::check_url;
 use crate::gate::Gate;
 use crate::live::Live;
 use crate::logging;
@@ -254,11 +255,10 @@ impl Serve {
     fn refresher(&self, keys: std::collections::BTreeSet<String>, clock: Arc<dyn Clock>) -> Result<Refresher, String> {
         // One crypto library for everything that speaks TLS; a second call finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let url = refresh::check_url(&self.ranges_url).map_err(|e| format!("--ranges.github-url: {e}"))?;
-        let user_agent = format!("pushguard/{}", env!("CARGO_PKG_VERSION"));
+        let url = check_url(&self.ranges_url).map_err(|e| format!("--ranges.github-url: {e}"))?;
         let store = Store::new(self.state_dir.clone());
         let interval = refresh::DEFAULT_INTERVAL;
-        Refresher::new(Settings { url, keys, interval, user_agent, store, clock }).map_err(|e| e.to_string())
+        Refresher::new(Settings { url, keys, interval, store, clock }).map_err(|e| e.to_string())
     }
 }
 

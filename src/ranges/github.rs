@@ -14,8 +14,7 @@ use ipnet::IpNet;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Characters of a refused entry that an error repeats, after escaping.
-const SHOWN: usize = 64;
+use crate::shown::shown;
 
 /// The selected sets of one meta document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,16 +114,6 @@ pub fn parse_prefix(text: &str) -> Result<IpNet, PrefixError> {
     let length = length.parse().map_err(|_| PrefixError::Length)?;
     let prefix = IpNet::new(address, length).map_err(|_| PrefixError::Length)?;
     if prefix.network() == address { Ok(prefix) } else { Err(PrefixError::HostBits) }
-}
-
-/// `text` with everything unprintable escaped, cut to a length that suits a log line.
-pub(super) fn shown(text: &str) -> String {
-    let mut escaped = text.chars().flat_map(char::escape_debug);
-    let mut shown: String = escaped.by_ref().take(SHOWN).collect();
-    if escaped.next().is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 /// Streams through the document, so that a hostile body never grows into a tree many times its size. serde carries

@@ -7,18 +7,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, Url};
-
-use super::delay::jitter;
-use super::fetch::{self, Timeouts};
+use super::fetch;
 use super::github::Document;
 use super::store::{Store, Stored};
 use super::{RangeSets, compile};
 use crate::clock::Clock;
+use crate::fetch::{Client, ClientSettings, Outcome, Url, jitter, next_delay};
 
-pub use super::delay::{Outcome, next_delay};
 pub use super::fetch::{FetchError, Fetched};
-pub use super::url::{UrlError, check_url};
 
 /// GitHub's own meta endpoint.
 pub const DEFAULT_URL: &str = "https://api.github.com/meta";
@@ -31,14 +27,12 @@ const MIN_LOCAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What to fetch, how often, and with what.
 pub struct Settings {
-    /// The meta endpoint, as [`check_url`] gives it. Default: [`DEFAULT_URL`].
+    /// The meta endpoint. Default: [`DEFAULT_URL`].
     pub url: Url,
     /// The keys of the document that become sets, `actions` for instance. At least one.
     pub keys: BTreeSet<String>,
     /// Time between two good refreshes, at least [`MIN_INTERVAL`]. Default: [`DEFAULT_INTERVAL`].
     pub interval: Duration,
-    /// The User-Agent header. Not empty: GitHub answers 403 without one.
-    pub user_agent: String,
     /// Where the last good document is kept.
     pub store: Store,
     /// Where the time is read.
@@ -48,24 +42,15 @@ pub struct Settings {
 /// Why no refresher can be made of these settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// See [`check_url`].
-    #[error("url: {0}")]
-    Url(#[from] UrlError),
     /// No key is selected, so that there would be nothing to match against.
     #[error("no key of the document is selected")]
     NoKeys,
     /// The interval would spend the request budget that one address shares.
     #[error("an interval of {0:?} is too short: at least 5 minutes, or 1 second for http to this machine")]
     Interval(Duration),
-    /// The User-Agent is empty.
-    #[error("the User-Agent is empty: GitHub refuses requests without one")]
-    UserAgent,
-    /// The process has no default TLS provider; its start must install one.
-    #[error("no TLS provider is installed in this process")]
-    NoTlsProvider,
-    /// The HTTP client could not be made: no system CA certificates, or a User-Agent that is no header value.
-    #[error("cannot make the HTTPS client: {0}")]
-    Client(FetchError),
+    /// No client can be made.
+    #[error(transparent)]
+    Client(#[from] crate::fetch::SetupError),
 }
 
 /// Keeps the sets of one endpoint current.
@@ -85,29 +70,19 @@ struct Progress {
 impl Refresher {
     /// Checks the settings and makes the client.
     ///
-    /// The process must have a default TLS provider before
-    /// (`rustls::crypto::ring::default_provider().install_default()`), and for `https` the system's CA certificates.
-    ///
     /// # Errors
     ///
     /// See [`SetupError`]; all of them are mistakes of the configuration or of the machine that no retry mends.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        let local = check_url(settings.url.as_str())?.scheme() == "http";
+        let client = Client::new(ClientSettings::new(settings.url.clone()))?;
         if settings.keys.is_empty() {
             return Err(SetupError::NoKeys);
         }
+        let local = settings.url.scheme() == "http";
         if settings.interval < if local { MIN_LOCAL_INTERVAL } else { MIN_INTERVAL } {
             return Err(SetupError::Interval(settings.interval));
         }
-        if settings.user_agent.trim().is_empty() {
-            return Err(SetupError::UserAgent);
-        }
-        // reqwest panics without one; a start that cannot go on must say so in words.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            return Err(SetupError::NoTlsProvider);
-        }
-        let client = fetch::client(&settings.url, &settings.user_agent, Timeouts::default());
-        Ok(Self { client: client.map_err(|error| SetupError::Client(error.into()))?, settings })
+        Ok(Self { client, settings })
     }
 
     /// Publishes the stored sets, then fetches at once and from then on periodically; ends only by being dropped.
@@ -130,8 +105,8 @@ impl Refresher {
     ///
     /// See [`FetchError`]; nothing of a bad answer is used.
     pub async fn fetch_once(&self, etag: Option<&str>) -> Result<Fetched, FetchError> {
-        let Settings { url, keys, clock, .. } = &self.settings;
-        fetch::fetch(&self.client, url, keys, etag, clock.wall()).await
+        let Settings { keys, clock, .. } = &self.settings;
+        fetch::fetch(&self.client, keys, etag, clock.wall()).await
     }
 
     async fn restore(&self, progress: &mut Progress, publish: &(impl Fn(Arc<RangeSets>) + Sync)) {

@@ -66,3 +66,51 @@ pub fn http(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Reply {
     bytes.extend_from_slice(body);
     Reply::Close(bytes)
 }
+
+/// Certificates made for one test: an authority and leaves under it.
+pub struct Tls {
+    /// The authority, as PEM.
+    pub authority: String,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+}
+
+impl Tls {
+    pub fn new() -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let authority = params.self_signed(&key).unwrap().pem();
+        Self { authority, issuer: rcgen::Issuer::new(params, key) }
+    }
+
+    /// Answers one connection over TLS as `localhost`, with a certificate that is `good`, `expired`, or of an
+    /// `other name`; gives the port.
+    pub fn serve(&self, leaf: &str, answer: &'static str) -> u16 {
+        let name = if leaf == "other name" { "elsewhere.test" } else { "localhost" };
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        if leaf == "expired" {
+            params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        }
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let config = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut session = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+            let mut tls = rustls::Stream::new(&mut session, &mut stream);
+            // A client that does not like the certificate is gone before it asks.
+            if std::io::Read::read(&mut tls, &mut [0; 4096]).is_ok() {
+                let _ = std::io::Write::write_all(&mut tls, answer.as_bytes());
+                session.send_close_notify();
+                let _ = session.complete_io(&mut stream);
+            }
+        });
+        port
+    }
+}

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-pub(super) const FIRST_RETRY: Duration = Duration::from_secs(30);
+const FIRST_RETRY: Duration = Duration::from_secs(30);
 /// The longest wait that a server can ask for. GitHub's own never exceed an hour; a wrong or hostile header must not
-/// silence the refresher for good.
+/// silence us for good.
 const MAX_ASKED_WAIT: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// How one attempt ended, as far as the time of the next one is concerned.
@@ -48,7 +48,7 @@ fn fraction(whole: Duration, part: u32) -> Duration {
 }
 
 /// Chance for [`next_delay`]; the middle where the system has none to give.
-pub(super) fn jitter() -> u32 {
+pub fn jitter() -> u32 {
     let mut bytes = [0; 4];
     match SystemRandom::new().fill(&mut bytes) {
         Ok(()) => u32::from_le_bytes(bytes),

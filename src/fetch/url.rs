@@ -1,12 +1,12 @@
-//! Which URLs ranges may be fetched from.
+//! Which URLs may be fetched from.
 
 use std::net::IpAddr;
 
 use reqwest::Url;
 
-use super::github::shown;
+use crate::shown::shown;
 
-/// Why a URL is not fit to fetch ranges from.
+/// Why a URL is not fit to fetch from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// The text is not an absolute URL.
@@ -23,7 +23,7 @@ pub enum UrlError {
     UserInfo,
 }
 
-/// Reads a URL to fetch ranges from: `https`, or `http` to a loopback host (127.0.0.0/8, ::1, `localhost`).
+/// Reads a URL to fetch from: `https`, or `http` to a loopback host (127.0.0.0/8, ::1, `localhost`).
 ///
 /// # Errors
 ///
