@@ -1,6 +1,7 @@
 //! The policy file: YAML text to a compiled [`Policy`](crate::policy::Policy), or all its problems at once.
 
 mod compile;
+mod fingerprint;
 mod grants;
 mod lines;
 mod load;
@@ -12,7 +13,8 @@ mod reader;
 mod secrets;
 mod units;
 
-pub use load::{Loaded, Secrets, load, read};
+pub use fingerprint::Fingerprint;
+pub use load::{Loaded, Secrets, load, load_noting, read};
 pub use problem::{Problem, Problems};
 pub use units::duration;
 

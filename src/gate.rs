@@ -7,8 +7,10 @@ use crate::decision::{
     Admission, Charge, ChargeEntry, Charged, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, decide,
 };
 use crate::limit::{Entry, Ledger, Rate};
-use crate::policy::{Limits, World, source_value};
+use crate::policy::{Limits, Policy, World, source_value};
 use crate::request::Head;
+use arc_swap::ArcSwap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What outlives a request: spent quotas, verified passwords, the verifier.
@@ -18,7 +20,7 @@ pub struct Gate {
     logins: Ledger,
     login_rate: Rate,
     cache: Cache,
-    verifier: Verifier,
+    verifier: ArcSwap<Verifier>,
     attempts: Attempts<(String, [u8; 32]), Result<(), LoginFailure>>,
     limits: Limits,
 }
@@ -45,7 +47,7 @@ impl Gate {
             logins: Ledger::new(limits.quota_keys),
             login_rate: limits.login_rate(),
             cache: Cache::new(limits.login_cache_entries, limits.login_cache, cache_key),
-            verifier: Verifier::new(memory_kib, limits.login_queue),
+            verifier: ArcSwap::from_pointee(Verifier::new(memory_kib, limits.login_queue)),
             attempts: Attempts::default(),
             limits,
         }
@@ -64,9 +66,22 @@ impl Gate {
         }
     }
 
+    /// Makes ready for a policy that is about to take the place of `old`: the verifier has room for its hashes, and
+    /// where a stored hash is new or gone, every password is verified anew. Quotas stay as they are.
+    pub fn adopt(&self, old: &Policy, new: &Policy) {
+        let needed = new.verifier_memory_kib();
+        let verifier = self.verifier.load();
+        if needed > verifier.max_memory_kib() {
+            self.verifier.store(Arc::new(verifier.with_memory(needed)));
+        }
+        if stored(old) != stored(new) {
+            self.cache.clear();
+        }
+    }
+
     /// Passwords hashed since the start.
     pub fn hashes(&self) -> u64 {
-        self.verifier.hashes()
+        self.verifier.load().hashes()
     }
 
     /// Whether the password holds. Equal attempts at one time share one answer, and so one hash and one reservation: a
@@ -92,7 +107,8 @@ impl Gate {
             let rule = ExhaustedRule { name: LOGIN_RULE.to_owned(), burst: rate.burst(), period: rate.period() };
             return Err(LoginFailure::Throttled { rule, wait: exhausted.wait });
         }
-        let verified = self.verifier.verify(claim.hashes.clone(), claim.password.clone(), self.limits.login_wait).await;
+        let verifier = self.verifier.load_full();
+        let verified = verifier.verify(claim.hashes.clone(), claim.password.clone(), self.limits.login_wait).await;
         match verified {
             Ok(Some(index)) if claim.principal.is_some() => {
                 self.logins.refund(&budget);
@@ -117,6 +133,13 @@ impl Gate {
             charge.entries.iter().zip(&keys).map(|(e, key)| Entry { rule: &e.rule, key, rate: e.rate }).collect();
         self.quotas.charge(&entries, self.clock.tick()).map_err(|e| (e.index, e.wait))
     }
+}
+
+/// The hashes that passwords can match, by user.
+fn stored(policy: &Policy) -> BTreeSet<(&str, String)> {
+    let users = policy.principals.iter().filter_map(|principal| principal.basic.as_ref());
+    let hashes = users.flat_map(|basic| basic.hashes.iter().map(|hash| (basic.username.as_str(), hash)));
+    hashes.filter(|(_, hash)| !hash.is_decoy()).map(|(user, hash)| (user, hash.to_phc())).collect()
 }
 
 /// A rule of one principal never shares a bucket with another's; a shared rule has no principal.

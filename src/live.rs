@@ -30,10 +30,16 @@ impl Live {
         self.publish(|world| World { sets, ..world });
     }
 
-    fn publish(&self, change: impl FnOnce(World) -> World) {
+    /// Publishes a new policy; answers the generation that it is the first of.
+    pub fn publish_policy(&self, policy: Policy) -> u64 {
+        self.publish(|world| World { policy: Arc::new(policy), ..world })
+    }
+
+    fn publish(&self, change: impl FnOnce(World) -> World) -> u64 {
         let _writing = self.writing.lock();
         let old = World::clone(&self.world.load());
         let generation = old.generation + 1;
         self.world.store(Arc::new(World { generation, ..change(old) }));
+        generation
     }
 }

@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use std::sync::atomic::AtomicU64;
+use std::time::SystemTime;
 
 /// The `Content-Type` of what [`Metrics::render`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -50,6 +52,8 @@ pub struct Metrics {
     pub connections_refused: Counter,
     cleartext_credentials: Family<ListenerLabels, Gauge>,
     hidden_clients: Family<ListenerLabels, Counter>,
+    reload_successful: Gauge,
+    reload_success_time: Gauge<f64, AtomicU64>,
 }
 
 impl Metrics {
@@ -65,6 +69,8 @@ impl Metrics {
             connections_refused: Counter::default(),
             cleartext_credentials: Family::default(),
             hidden_clients: Family::default(),
+            reload_successful: Gauge::default(),
+            reload_success_time: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests by verdict, reason, operation and principal", metrics.requests.clone());
@@ -94,6 +100,16 @@ impl Metrics {
             "Requests from a private peer that named a client, over a listener that trusts no proxy",
             metrics.hidden_clients.clone(),
         );
+        registry.register(
+            "config_last_reload_successful",
+            "1 where the last reading of the policy was taken into use, 0 where its problems kept the one before",
+            metrics.reload_successful.clone(),
+        );
+        registry.register(
+            "config_last_reload_success_timestamp_seconds",
+            "When the policy in use was read",
+            metrics.reload_success_time.clone(),
+        );
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.register("build_info", "The version of this program; always 1", build);
@@ -104,6 +120,18 @@ impl Metrics {
     pub fn set_cleartext_credentials(&self, listener: &str, exposed: bool) {
         let labels = ListenerLabels { listener: listener.to_owned() };
         self.cleartext_credentials.get_or_create(&labels).set(i64::from(exposed));
+    }
+
+    /// Notes that a policy was read and taken into use at `wall`.
+    pub fn set_reloaded(&self, wall: SystemTime) {
+        let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.reload_successful.set(1);
+        self.reload_success_time.set(since.as_secs_f64());
+    }
+
+    /// Notes that a policy was read and not taken into use.
+    pub fn set_reload_failed(&self) {
+        self.reload_successful.set(0);
     }
 
     /// Counts a request whose client an untrusted proxy seems to hide.

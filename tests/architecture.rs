@@ -43,7 +43,7 @@ const CRATES: &[(&str, &str)] = &[
     ("rustls", "cli fetch"),
     ("tracing", "cli logging proxy ranges record"),
     ("tracing_subscriber", "logging"),
-    ("tokio", "auth cli proxy ranges"),
+    ("tokio", "admin auth cli proxy ranges"),
     ("tokio::net", "cli proxy"),
     ("tokio::io", "cli proxy"),
     ("std::net::Tcp", "cli proxy"),

@@ -65,6 +65,19 @@ impl Verifier {
         verifier
     }
 
+    /// Another verifier with an arena of `max_memory_kib`, to take the place of this one; it counts on where this one is.
+    pub fn with_memory(&self, max_memory_kib: u32) -> Self {
+        let hashes = Arc::clone(&self.hashes);
+        let verifier = Self { jobs: Mutex::new(None), hashes, max_memory_kib, queue: self.queue };
+        let _ = verifier.worker();
+        verifier
+    }
+
+    /// The size of the arena, KiB.
+    pub fn max_memory_kib(&self) -> u32 {
+        self.max_memory_kib
+    }
+
     /// The position of the first of `hashes` that `password` matches; `None` if it matches none of them.
     ///
     /// Every hash is computed, whichever matches. Waiting and computing together take at most `deadline`; a job that

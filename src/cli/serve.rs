@@ -1,6 +1,8 @@
 //! `pushguard serve`
 
 mod house;
+mod policy_file;
+mod reload;
 mod signals;
 
 use super::limits::LimitFlags;
@@ -8,7 +10,6 @@ use super::listen::Listen;
 use super::{Outcome, complain, random};
 use crate::admin::Admin;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Problem, Problems, Secrets, load};
 use crate::fetch::check_url;
 use crate::gate::Gate;
 use crate::live::Live;
@@ -19,14 +20,17 @@ use crate::proxy::{self, Connections, Proxy, Upstream, UpstreamUrl};
 use crate::ranges::refresh::{self, Refresher, Settings};
 use crate::ranges::store::Store;
 use crate::request::{ExternalUrl, RoutePrefix, Web};
-use house::{Bound, House, bind, drained};
+use house::{Bound, Exposure, House, bind, bound_addresses, drained};
+use policy_file::{PolicyFile, Reading, Watched};
+use reload::{Reloader, Triggers};
 use ring::rand::SystemRandom;
 use signals::Signals;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 /// Stand in front of a Pushgateway and enforce a policy.
 #[derive(Debug, clap::Args)]
@@ -34,6 +38,11 @@ pub(super) struct Serve {
     /// The policy file
     #[arg(long = "policy.file", env = "PUSHGUARD_POLICY_FILE", value_name = "FILE")]
     policy_file: PathBuf,
+    /// How often the policy and the files that it names are looked at for changes, which are taken into use while
+    /// requests go on; 0s for never. SIGHUP reloads at once
+    #[arg(long = "policy.watch-interval", env = "PUSHGUARD_POLICY_WATCH_INTERVAL", value_name = "DURATION")]
+    #[arg(default_value = "5s", value_parser = watch_interval)]
+    watch_interval: Duration,
     /// The Pushgateway behind
     #[arg(
         long = "upstream.url",
@@ -67,6 +76,9 @@ pub(super) struct Serve {
         default_value = "127.0.0.1:9095"
     )]
     admin: Listen,
+    /// Take POST /-/reload on the admin listener, which reloads the policy
+    #[arg(long = "web.enable-lifecycle", env = "PUSHGUARD_WEB_ENABLE_LIFECYCLE")]
+    enable_lifecycle: bool,
     /// The folder for what must outlive a restart; without one it is kept in memory only
     #[arg(long = "state.dir", env = "PUSHGUARD_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -103,14 +115,22 @@ impl Serve {
     pub(super) fn run(self) -> Outcome {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         logging::install(self.log_format, self.log_level, clock.clone(), proxy::QUIET);
-        let policy = match self.load() {
-            Ok(policy) => policy,
+        let source = PolicyFile {
+            file: self.policy_file.clone(),
+            listeners: self.listen.iter().map(|listen| listen.name.clone()).collect(),
+        };
+        let Reading { outcome, watched } = source.read();
+        let policy = match outcome {
+            Ok(loaded) => {
+                policy_file::warn(&loaded);
+                loaded.policy
+            }
             Err(problems) => {
                 eprintln!("{problems}");
                 return if problems.unreadable { Outcome::Undecided } else { Outcome::Invalid };
             }
         };
-        match self.start(policy, clock) {
+        match self.start(policy, (source, watched), clock) {
             Ok(()) => Outcome::Ok,
             Err(message) => {
                 complain(message);
@@ -119,26 +139,7 @@ impl Serve {
         }
     }
 
-    fn load(&self) -> Result<Policy, Problems> {
-        let file = &self.policy_file;
-        let system = SystemRandom::new();
-        let loaded = load(file, Secrets::Required, &mut random::decoys(&system))?;
-        for warning in &loaded.warnings.list {
-            tracing::warn!(msg = "policy warning", problem = warning.in_file(file));
-        }
-        let bound = |name: &String| self.listen.iter().any(|listen| listen.name == *name);
-        let unbound = loaded.policy.named_listeners.iter().filter(|(name, _)| !bound(name));
-        let list: Vec<Problem> = unbound
-            .map(|(name, path)| Problem {
-                line: None,
-                path: path.clone(),
-                message: format!("the listener {name:?} has no address; start with --web.listen-address {name}=ADDR"),
-            })
-            .collect();
-        if list.is_empty() { Ok(loaded.policy) } else { Err(Problems { file: file.clone(), list, unreadable: false }) }
-    }
-
-    fn start(&self, policy: Policy, clock: Arc<dyn Clock>) -> Result<(), String> {
+    fn start(&self, policy: Policy, file: (PolicyFile, Watched), clock: Arc<dyn Clock>) -> Result<(), String> {
         self.check_names()?;
         let listeners = self.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let admin = bind(&self.admin.named(ADMIN))?;
@@ -146,7 +147,7 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(|e| format!("cannot start threads: {e}"))?;
-        let served = runtime.block_on(self.serve(policy, clock, listeners, admin));
+        let served = runtime.block_on(self.serve(policy, file, clock, listeners, admin));
         runtime.shutdown_background();
         served
     }
@@ -166,19 +167,22 @@ impl Serve {
     async fn serve(
         &self,
         policy: Policy,
+        (source, watched): (PolicyFile, Watched),
         clock: Arc<dyn Clock>,
         listeners: Vec<Bound>,
         admin: Bound,
     ) -> Result<(), String> {
         let limits = self.limits.limits();
         let metrics = Arc::new(Metrics::new());
-        let takes_passwords = policy.principals.iter().any(|p| p.basic.is_some());
+        let exposure = Exposure { listeners: bound_addresses(&listeners), metrics: metrics.clone() };
+        exposure.tell(&policy);
+        metrics.set_reloaded(clock.wall());
         let keys = policy.github_keys.clone();
         let system = SystemRandom::new();
         let cache_key = random::bytes(&system).ok_or("the system has no randomness")?;
         let gate = Gate::new(clock.clone(), limits, policy.verifier_memory_kib(), cache_key);
         let live = Arc::new(Live::new(policy));
-        let refresher = if keys.is_empty() { None } else { Some(self.refresher(keys, clock.clone())?) };
+        let refresher = if keys.is_empty() { None } else { Some(self.refresher(keys.clone(), clock.clone())?) };
         let proxy = Arc::new(Proxy {
             live: live.clone(),
             gate,
@@ -197,7 +201,9 @@ impl Serve {
                     "without --state.dir nothing outlives a restart; address ranges are fetched anew at every start",
             );
         }
-        let mut signals = Signals::new().map_err(|e| format!("cannot wait for signals: {e}"))?;
+        let cannot_wait = |e| format!("cannot wait for signals: {e}");
+        let mut signals = Signals::new().map_err(cannot_wait)?;
+        let hangup = signal(SignalKind::hangup()).map_err(cannot_wait)?;
         let (stop, stopping) = watch::channel(false);
         let ready = Arc::new(AtomicBool::new(false));
         let house = House {
@@ -211,24 +217,20 @@ impl Serve {
         };
         let mut services = Vec::new();
         for bound in listeners {
-            let exposed = takes_passwords && !bound.address.ip().is_loopback();
-            metrics.set_cleartext_credentials(&bound.name, exposed);
-            if exposed {
-                tracing::warn!(
-                    msg = "passwords in clear text",
-                    listener = bound.name,
-                    detail = "this listener takes passwords without TLS on an address that other machines reach; keep \
-                              it behind an ingress or load balancer that ends TLS",
-                );
-            }
             services.push(house.open(bound, proxy.clone()));
         }
         let admin_house = House { connections: Connections::new(64, 64), ..house.clone() };
         let admin_ids = request_ids();
-        services.push(admin_house.open(admin, Arc::new(Admin { metrics, ready: ready.clone(), ids: admin_ids })));
+        let (ask, requests) = mpsc::channel(1);
+        let reload = self.enable_lifecycle.then_some(ask);
+        services
+            .push(admin_house.open(admin, Arc::new(Admin { metrics, ready: ready.clone(), reload, ids: admin_ids })));
         if let Some(refresher) = refresher {
             tokio::spawn(refresher.run(move |sets| live.publish_sets(sets)));
         }
+        let reloader =
+            Reloader { source, watched, proxy, sets: keys, adopt: Box::new(move |policy| exposure.tell(policy)) };
+        tokio::spawn(reloader.run(Triggers { hangup, requests, interval: self.watch_interval }));
         ready.store(true, Ordering::SeqCst);
         tracing::info!(msg = "ready", version = env!("CARGO_PKG_VERSION"));
         signals.wait().await;
@@ -266,4 +268,10 @@ impl Serve {
 fn request_ids() -> Box<dyn Fn() -> String + Send + Sync> {
     let system = SystemRandom::new();
     Box::new(move || random::request_id(&system))
+}
+
+fn watch_interval(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_secs(1)..=Duration::from_secs(3600);
+    let duration = crate::config::duration(text).filter(|d| d.is_zero() || range.contains(d));
+    duration.ok_or_else(|| "expected 1s to 1h, or 0s for never".to_owned())
 }

@@ -6,8 +6,9 @@ use super::problem::{Problem, Problems};
 use super::reader::Reader;
 use crate::policy::Policy;
 use serde_yaml::Value;
+use std::collections::BTreeSet;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The largest policy file, bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -35,36 +36,68 @@ pub struct Loaded {
 /// # Errors
 /// All problems of the file.
 pub fn load(file: &Path, secrets: Secrets, random: &mut dyn FnMut() -> [u8; 48]) -> Result<Loaded, Problems> {
+    load_noting(file, secrets, random, &mut BTreeSet::new())
+}
+
+/// As [`load`]; `files` gets the file itself and those that it names, also where the policy has problems: changing any
+/// of them may be what mends it.
+///
+/// # Errors
+/// All problems of the file.
+pub fn load_noting(
+    file: &Path,
+    secrets: Secrets,
+    random: &mut dyn FnMut() -> [u8; 48],
+    files: &mut BTreeSet<PathBuf>,
+) -> Result<Loaded, Problems> {
+    files.insert(file.to_owned());
     let problems = |list| Problems { file: file.to_owned(), list, unreadable: false };
     let text = text(file).map_err(|message| Problems { unreadable: true, ..problems(vec![whole(message)]) })?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    match read(&text, folder, secrets, random) {
+    let (outcome, named) = read_noting(&text, folder, secrets, random);
+    files.extend(named);
+    match outcome {
         Ok((policy, warnings)) => Ok(Loaded { policy, warnings: problems(warnings) }),
         Err(list) => Err(problems(list)),
     }
 }
 
+/// A policy and its warnings, or its problems.
+type Read = Result<(Policy, Vec<Problem>), Vec<Problem>>;
+
 /// Compiles the text of a policy whose secret files are relative to `folder`; answers the policy and its warnings.
 ///
 /// # Errors
 /// All problems of the text.
-pub fn read(
+pub fn read(text: &str, folder: &Path, secrets: Secrets, random: &mut dyn FnMut() -> [u8; 48]) -> Read {
+    read_noting(text, folder, secrets, random).0
+}
+
+fn read_noting(
     text: &str,
     folder: &Path,
     secrets: Secrets,
     random: &mut dyn FnMut() -> [u8; 48],
-) -> Result<(Policy, Vec<Problem>), Vec<Problem>> {
-    let mut reader = Reader::new(lines::read(text)?);
-    let document: Value = serde_yaml::from_str(text).map_err(|error| {
+) -> (Read, BTreeSet<PathBuf>) {
+    let (mut reader, document) = match parse(text) {
+        Ok(parsed) => parsed,
+        Err(problems) => return (Err(problems), BTreeSet::new()),
+    };
+    let policy = compile(&mut reader, &document, folder, secrets, random);
+    if reader.problems.is_empty() {
+        return (Ok((policy, reader.warnings)), reader.files);
+    }
+    reader.problems.sort_by_key(|problem| problem.line.unwrap_or(0));
+    (Err(reader.problems), reader.files)
+}
+
+fn parse(text: &str) -> Result<(Reader, Value), Vec<Problem>> {
+    let reader = Reader::new(lines::read(text)?);
+    let document = serde_yaml::from_str(text).map_err(|error| {
         let line = error.location().map(|location| location.line());
         vec![Problem { line, path: String::new(), message: format!("not YAML: {error}") }]
     })?;
-    let policy = compile(&mut reader, &document, folder, secrets, random);
-    if reader.problems.is_empty() {
-        return Ok((policy, reader.warnings));
-    }
-    reader.problems.sort_by_key(|problem| problem.line.unwrap_or(0));
-    Err(reader.problems)
+    Ok((reader, document))
 }
 
 fn text(file: &Path) -> Result<String, String> {

@@ -3,6 +3,8 @@
 use super::lines::{Lines, item_path, key_path};
 use super::problem::Problem;
 use serde_yaml::Value;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub(super) struct Reader {
     lines: Lines,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+    /// The files that the document names, there or not.
+    pub(super) files: BTreeSet<PathBuf>,
 }
 
 /// A mapping whose entries are taken one by one; what is left over at the end is unknown.
@@ -40,6 +44,11 @@ impl Reader {
     pub(super) fn warn(&mut self, path: &str, message: impl Into<String>) {
         let problem = self.at(path, message.into());
         self.warnings.push(problem);
+    }
+
+    /// Notes a file whose content is part of what the document says.
+    pub(super) fn names_file(&mut self, file: &Path) {
+        self.files.insert(file.to_owned());
     }
 
     fn at(&self, path: &str, message: String) -> Problem {

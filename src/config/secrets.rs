@@ -15,6 +15,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 pub(super) fn hashes(reader: &mut Reader, node: &Node<'_>, folder: &Path, secrets: Secrets) -> Vec<PasswordHash> {
     let Some(text) = reader.text(node) else { return Vec::new() };
     let file = folder.join(&text);
+    reader.names_file(&file);
     let content = match read(&file) {
         Ok((content, readable_by_others)) => {
             if readable_by_others {

@@ -4,7 +4,7 @@ use crate::cli::listen::Listen;
 use crate::clock::Clock;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::policy::{self, Limits};
+use crate::policy::{self, Limits, Policy};
 use crate::proxy::{Connections, Handler, Listener, PeerKind, Service};
 use crate::request::ClientFrom;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -18,6 +18,36 @@ pub(super) struct Bound {
     pub(super) name: String,
     pub(super) socket: TcpListener,
     pub(super) address: SocketAddr,
+}
+
+/// Says which listeners take passwords where others can read them.
+pub(super) struct Exposure {
+    pub(super) listeners: Vec<(String, SocketAddr)>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// Names and addresses.
+pub(super) fn bound_addresses(listeners: &[Bound]) -> Vec<(String, SocketAddr)> {
+    listeners.iter().map(|bound| (bound.name.clone(), bound.address)).collect()
+}
+
+impl Exposure {
+    /// Logs and marks what a policy exposes.
+    pub(super) fn tell(&self, policy: &Policy) {
+        let takes_passwords = policy.principals.iter().any(|p| p.basic.is_some());
+        for (listener, address) in &self.listeners {
+            let exposed = takes_passwords && !address.ip().is_loopback();
+            self.metrics.set_cleartext_credentials(listener, exposed);
+            if exposed {
+                tracing::warn!(
+                    msg = "passwords in clear text",
+                    listener,
+                    detail = "this listener takes passwords without TLS on an address that other machines reach; keep \
+                              it behind an ingress or load balancer that ends TLS",
+                );
+            }
+        }
+    }
 }
 
 /// What all listeners share.

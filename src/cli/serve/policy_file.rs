@@ -1,0 +1,94 @@
+//! The policy file as `serve` takes it: with its secrets, and with an address for every listener that it relies on.
+
+use crate::cli::random;
+use crate::config::{Fingerprint, Loaded, Problem, Problems, Secrets, load_noting};
+use ring::rand::SystemRandom;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Which file, and the names of the listeners that are bound.
+#[derive(Clone, Debug)]
+pub(super) struct PolicyFile {
+    pub(super) file: PathBuf,
+    pub(super) listeners: Vec<String>,
+}
+
+/// What one reading of the file came to.
+pub(super) struct Reading {
+    /// The policy, or why it is not taken.
+    pub(super) outcome: Result<Loaded, Problems>,
+    /// What was read.
+    pub(super) watched: Watched,
+}
+
+/// The files that make a policy, and what they held when they were read.
+#[derive(Clone, Debug)]
+pub(super) struct Watched {
+    files: BTreeSet<PathBuf>,
+    fingerprint: Fingerprint,
+}
+
+impl Watched {
+    /// What the files hold now. Blocks on the file system.
+    pub(super) fn now(&self) -> Self {
+        Self { files: self.files.clone(), fingerprint: Fingerprint::of(&self.files) }
+    }
+
+    /// Whether they held the same.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+}
+
+impl PolicyFile {
+    /// Reads it for the first time. Blocks on the file system.
+    pub(super) fn read(&self) -> Reading {
+        self.read_again(BTreeSet::from([self.file.clone()]))
+    }
+
+    /// Reads it after `watched`. Blocks on the file system.
+    pub(super) fn reread(&self, watched: &Watched) -> Reading {
+        self.read_again(watched.files.clone())
+    }
+
+    /// What the files hold is noted before they are read, so that no change is missed. Which files there are is only
+    /// known behind it, so a policy that names others than before is read twice.
+    fn read_again(&self, mut files: BTreeSet<PathBuf>) -> Reading {
+        loop {
+            let fingerprint = Fingerprint::of(&files);
+            let mut named = BTreeSet::new();
+            let outcome = self.load(&mut named);
+            // A file that a broken policy no longer names may still be the one that mends it.
+            let complete = if outcome.is_ok() { named == files } else { named.is_subset(&files) };
+            if complete {
+                return Reading { outcome, watched: Watched { files, fingerprint } };
+            }
+            if outcome.is_ok() {
+                files = named;
+            } else {
+                files.extend(named);
+            }
+        }
+    }
+
+    fn load(&self, files: &mut BTreeSet<PathBuf>) -> Result<Loaded, Problems> {
+        let file = &self.file;
+        let loaded = load_noting(file, Secrets::Required, &mut random::decoys(&SystemRandom::new()), files)?;
+        let unbound = loaded.policy.named_listeners.iter().filter(|(name, _)| !self.listeners.contains(name));
+        let list: Vec<Problem> = unbound
+            .map(|(name, path)| Problem {
+                line: None,
+                path: path.clone(),
+                message: format!("the listener {name:?} has no address; start with --web.listen-address {name}=ADDR"),
+            })
+            .collect();
+        if list.is_empty() { Ok(loaded) } else { Err(Problems { file: file.clone(), list, unreadable: false }) }
+    }
+}
+
+/// Logs what a policy allows but probably does not mean.
+pub(super) fn warn(loaded: &Loaded) {
+    for warning in &loaded.warnings.list {
+        tracing::warn!(msg = "policy warning", problem = warning.in_file(&loaded.warnings.file));
+    }
+}

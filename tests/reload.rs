@@ -1,0 +1,250 @@
+//! A policy is taken into use while requests go on: whole, or not at all.
+
+mod common;
+
+use common::guard::{Guard, PASSWORD, Start, quickstart, with};
+use common::http::{Connection, Request, Response};
+use common::log::Line;
+use common::upstream::{Upstream, ok};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Anybody may push that one job, by a principal whose name says which policy it was.
+fn policy(principal: &str, job: &str) -> String {
+    format!(
+        "version: 1\nprincipals:\n  {principal}:\n    anonymous: true\n    from: anywhere\n    \
+         grants: [{{ operations: [push], job: {job} }}]\n    quotas: [{{ per: job, burst: 1000000, period: 1s }}]\n"
+    )
+}
+
+const BROKEN: &str = "version: 1\nprincipals:\n  a: { anonymous: true, form: anywhere }\n";
+
+fn push(job: &str) -> Request {
+    Request::post(format!("/metrics/job/{job}"), "m 1\n")
+}
+
+fn start(policy: &str, interval: &str, upstream: &Upstream) -> Guard {
+    let start = Start::new(policy, &upstream.url()).flag("--policy.watch-interval", interval);
+    start.env("PUSHGUARD_WEB_ENABLE_LIFECYCLE", "true").run()
+}
+
+fn write(guard: &Guard, text: &str) {
+    std::fs::write(guard.folder.path().join("policy.yaml"), text).unwrap();
+}
+
+fn reload(guard: &Guard) -> Response {
+    Request::post("/-/reload", "").send(guard.admin())
+}
+
+/// The value of a metric without labels.
+fn metric(guard: &Guard, name: &str) -> f64 {
+    let page = Request::get("/metrics").send(guard.admin()).is(200, "", "metrics").text();
+    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
+}
+
+/// Waits for the log to say so once more than it did.
+fn wait_again(guard: &Guard, msg: &str, act: impl FnOnce()) {
+    let count =
+        |lines: &[String]| lines.iter().filter_map(|l| Line::read(l).ok()).filter(|l| l.get("msg") == msg).count();
+    let before = count(&guard.log.raw());
+    act();
+    let again = guard.log.find(|lines| (count(lines) > before).then_some(()));
+    assert!(again.is_some(), "{msg}:\n{}", guard.log.raw().join("\n"));
+}
+
+#[test]
+fn a_signal_takes_the_new_policy_into_use_and_a_broken_one_keeps_the_old() {
+    let upstream = Upstream::start(|_| ok());
+    let guard = start(&policy("a", "one"), "0s", &upstream);
+    push("one").send(guard.address()).is(200, "", "the first policy");
+    push("two").send(guard.address()).is(403, "job_not_granted", "the first policy");
+    let first = metric(&guard, "pushguard_config_last_reload_success_timestamp_seconds");
+
+    write(&guard, &policy("b", "two"));
+    wait_again(&guard, "policy reloaded", || guard.signal("HUP"));
+    let answer = push("two").send(guard.address()).is(200, "", "the second policy");
+    let record = guard.record(&answer);
+    assert_eq!((&record["principal"], &record["generation"]), ("b", "2"));
+    push("one").send(guard.address()).is(403, "job_not_granted", "the second policy");
+    assert_eq!(metric(&guard, "pushguard_config_last_reload_successful"), 1.0);
+    assert!(metric(&guard, "pushguard_config_last_reload_success_timestamp_seconds") > first);
+
+    write(&guard, BROKEN);
+    wait_again(&guard, "policy not reloaded", || guard.signal("HUP"));
+    let answer = push("two").send(guard.address()).is(200, "", "the one in use stays");
+    assert_eq!(&guard.record(&answer)["generation"], "2");
+    assert_eq!(metric(&guard, "pushguard_config_last_reload_successful"), 0.0);
+    let problems = guard.log.lines().into_iter().filter(|line| line.get("msg") == "policy problem");
+    let problems: Vec<String> = problems.map(|line| line["problem"].to_owned()).collect();
+    assert!(problems.iter().any(|p| p.contains("policy.yaml:3:") && p.contains("\"from\"")), "{problems:?}");
+}
+
+#[test]
+fn a_request_on_the_admin_listener_reloads_only_where_it_was_asked_for_at_the_start() {
+    let upstream = Upstream::start(|_| ok());
+    let closed = Guard::start(&policy("a", "one"), &upstream.url());
+    reload(&closed).is(404, "target_unknown", "without the flag");
+
+    let guard = start(&policy("a", "one"), "0s", &upstream);
+    write(&guard, &policy("b", "two"));
+    Request::get("/-/reload").send(guard.admin()).is(405, "method_not_allowed", "GET");
+    for (name, value) in [("Origin", "http://127.0.0.1:9095"), ("Sec-Fetch-Site", "same-origin")] {
+        let ridden = Request::post("/-/reload", "").header(name, value).send(guard.admin());
+        ridden.is(403, "origin_not_allowed", format!("a browser's {name}"));
+    }
+    push("two").send(guard.address()).is(403, "job_not_granted", "nothing was reloaded");
+    assert_eq!(reload(&guard).is(200, "", "the new policy").text(), "reloaded; generation 2\n");
+    push("two").send(guard.address()).is(200, "", "the new policy");
+    write(&guard, BROKEN);
+    let text = reload(&guard).is(500, "", "the broken policy").text();
+    assert!(text.starts_with("not reloaded; the policy in use stays\n") && text.contains("form"), "{text}");
+    // The public listener knows nothing of it.
+    Request::post("/-/reload", "").send(guard.address()).is(404, "target_unknown", "the public listener");
+}
+
+/// What can be done to a folder that holds the policy.
+type Change = fn(&Path, &str);
+
+#[test]
+fn every_way_of_changing_a_file_is_noticed() {
+    let upstream = Upstream::start(|_| ok());
+    let overwritten: Change = |folder, text| std::fs::write(folder.join("policy.yaml"), text).unwrap();
+    let renamed: Change = |folder, text| {
+        std::fs::write(folder.join(".policy.yaml.swp"), text).unwrap();
+        std::fs::rename(folder.join(".policy.yaml.swp"), folder.join("policy.yaml")).unwrap();
+    };
+    // As a mounted ConfigMap changes: `policy.yaml` and `..data` are links, and `..data` is swapped.
+    let swapped: Change = |folder, text| {
+        let version = folder.join(format!("..{}", text.len()));
+        std::fs::create_dir_all(&version).unwrap();
+        std::fs::write(version.join("policy.yaml"), text).unwrap();
+        std::os::unix::fs::symlink(&version, folder.join("..data_tmp")).unwrap();
+        std::fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+        let _ = std::fs::remove_file(folder.join("policy.yaml.link"));
+        std::os::unix::fs::symlink("..data/policy.yaml", folder.join("policy.yaml.link")).unwrap();
+        std::fs::rename(folder.join("policy.yaml.link"), folder.join("policy.yaml")).unwrap();
+    };
+    let guard = start(&policy("a", "first"), "1s", &upstream);
+    for (job, how) in [("written", overwritten), ("renamed", renamed), ("linked", swapped), ("swapped-again", swapped)]
+    {
+        wait_again(&guard, "policy reloaded", || how(guard.folder.path(), &policy("a", job)));
+        push(job).send(guard.address()).is(200, "", job);
+        push("first").send(guard.address()).is(403, "job_not_granted", job);
+    }
+    wait_again(&guard, "policy not reloaded", || overwritten(guard.folder.path(), BROKEN));
+    push("swapped-again").send(guard.address()).is(200, "", "a broken file");
+    wait_again(&guard, "policy reloaded", || overwritten(guard.folder.path(), &policy("a", "mended")));
+    push("mended").send(guard.address()).is(200, "", "mended");
+}
+
+#[test]
+fn a_changed_password_file_is_noticed_and_the_old_password_refused_at_once() {
+    let upstream = Upstream::start(|_| ok());
+    // It begins without a password, so that the verifier must make room for the first one.
+    let guard = start(&policy("a", "one"), "1s", &upstream);
+    let login = |password: &str| push("ci").basic("ci", password).send(guard.address());
+    login(PASSWORD).is(401, "credential_rejected", "no password yet");
+    wait_again(&guard, "policy reloaded", || write(&guard, &quickstart()));
+    login(PASSWORD).is(200, "", "the first password");
+
+    let secret = guard.folder.path().join("ci.phc");
+    let other = pushguard::secret::Secret::new(b"another password".to_vec());
+    let hash = pushguard::auth::phc::hash(&other, *b"another salt 16b").unwrap();
+    wait_again(&guard, "policy reloaded", || std::fs::write(&secret, &hash).unwrap());
+    login(PASSWORD).is(401, "credential_rejected", "the old password");
+    login("another password").is(200, "", "the new password");
+
+    // A policy that lost its secret stays in use, and the secret's return is noticed.
+    wait_again(&guard, "policy not reloaded", || std::fs::remove_file(&secret).unwrap());
+    login("another password").is(200, "", "the secret is gone");
+    wait_again(&guard, "policy reloaded", || std::fs::write(&secret, &hash).unwrap());
+    login("another password").is(200, "", "the secret is back");
+}
+
+#[test]
+fn what_was_spent_stays_spent_and_what_needs_a_restart_is_refused() {
+    let upstream = Upstream::start(|_| ok());
+    let text = with(&policy("a", "one"), "burst: 1000000, period: 1s", "burst: 2, period: 1h");
+    let guard = start(&text, "0s", &upstream);
+    for _ in 0..2 {
+        push("one").send(guard.address()).is(200, "", "within the quota");
+    }
+    write(&guard, &with(&text, "job: one", "job: [one, two]"));
+    reload(&guard).is(200, "", "a policy with the same quota");
+    push("one").send(guard.address()).is(429, "quota_exhausted", "spent before the reload");
+    push("two").send(guard.address()).is(200, "", "the new job");
+
+    let unbound = with(&text, "version: 1", "version: 1\nlisteners: { public: {} }");
+    write(&guard, &unbound);
+    let refused = reload(&guard).is(500, "", "a listener without an address").text();
+    assert!(refused.contains("--web.listen-address public=ADDR"), "{refused}");
+    let fetched = with(&text, "from: anywhere", "from: { require: [runners] }");
+    write(&guard, &with(&fetched, "version: 1", "version: 1\nsources: { runners: { github: [actions] } }"));
+    let refused = reload(&guard).is(500, "", "a set that nobody fetches").text();
+    assert!(refused.contains("\"actions\"") && refused.contains("restart"), "{refused}");
+}
+
+/// A file on disk that is being replaced while it is used: the load is real, and so is every third broken policy.
+#[test]
+fn reloads_under_load_fail_no_request_and_mix_no_two_policies() {
+    let number = |name: &str, default: u64| std::env::var(name).map_or(default, |v| v.parse().expect("a number"));
+    let (reloads, rate) = (number("PUSHGUARD_VOLUME", 60), number("PUSHGUARD_RATE", 200));
+    let upstream = Upstream::start(|_| ok());
+    let guard = start(&policy("p1", "\"*\""), "0s", &upstream);
+    // Generation to principal, as the answers of the reloads tell.
+    let mut published = BTreeMap::from([(1_u64, "p1".to_owned())]);
+    let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut connection = Connection::open(guard.address());
+                    let (mut statuses, started) = (Vec::new(), Instant::now());
+                    while !over.load(Ordering::SeqCst) {
+                        statuses.push(connection.exchange(&push("steady")).status);
+                        sent.fetch_add(1, Ordering::SeqCst);
+                        let due = Duration::from_micros(4_000_000 / rate) * u32::try_from(statuses.len()).unwrap();
+                        std::thread::sleep(due.saturating_sub(started.elapsed()));
+                    }
+                    statuses
+                })
+            })
+            .collect();
+        for turn in 0..reloads {
+            if turn % 10 < 3 {
+                write(&guard, BROKEN);
+                reload(&guard).is(500, "", format!("broken policy {turn}"));
+                continue;
+            }
+            let name = format!("p{turn}");
+            write(&guard, &policy(&name, "\"*\""));
+            let text = reload(&guard).is(200, "", format!("policy {turn}")).text();
+            let generation = text.trim_end().strip_prefix("reloaded; generation ").unwrap().parse().unwrap();
+            assert!(published.insert(generation, name).is_none(), "{text}");
+            // Some requests are judged by it.
+            let enough = sent.load(Ordering::SeqCst) + 2;
+            common::wait_for("requests", || (sent.load(Ordering::SeqCst) >= enough).then_some(()));
+        }
+        over.store(true, Ordering::SeqCst);
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    let is_record = |line: &Line| line.get("msg") == "request" && line.get("job") == "steady";
+    let read = |lines: &[String]| -> Vec<Line> {
+        lines.iter().filter_map(|line| Line::read(line).ok()).filter(is_record).collect()
+    };
+    let records = guard.log.find(|lines| Some(read(lines)).filter(|records| records.len() >= statuses.len()));
+    let records = records.expect("a record for every request");
+    for record in &records {
+        let generation: u64 = record["generation"].parse().unwrap();
+        assert_eq!(published[&generation], record["principal"], "{record:?}");
+    }
+    println!(
+        "{reloads} reloads, {} of them broken, {} requests: 0 failed, each judged by one policy whole",
+        (0..reloads).filter(|turn| turn % 10 < 3).count(),
+        statuses.len()
+    );
+}
