@@ -33,7 +33,7 @@ const WRITE: Duration = Duration::from_secs(10);
 impl Handler for Admin {
     async fn handle(&self, incoming: Incoming<'_>) {
         let request_id = (self.ids)();
-        let reply = Reply { request_id: &request_id, json: false, shutdown: incoming.shutdown };
+        let reply = Reply { request_id: &request_id, would_deny: None, json: false, shutdown: incoming.shutdown };
         let answer = match incoming.head {
             Err(refused) => Err(refused.0),
             Ok(head) => self.answer(&head).await,

@@ -5,6 +5,7 @@ mod fingerprint;
 mod grants;
 mod lines;
 mod load;
+mod mode;
 mod network;
 mod principals;
 mod problem;

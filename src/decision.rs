@@ -3,6 +3,7 @@
 //! [`decide`] is the one function that judges a request. The live proxy calls it, and so does everything that answers
 //! "what would this policy do?" without a network; [`explain`] is the same function with its notes.
 
+mod candidates;
 mod decide;
 mod denial;
 mod found;
@@ -18,8 +19,8 @@ pub use decide::{decide, explain};
 pub use denial::{Denial, ExhaustedRule, Exhaustion};
 pub use reason::Reason;
 pub use step::{
-    Admission, Charge, ChargeEntry, Charged, Claim, Decision, Facts, Identity, LoginFailure, Permit, Step, Verdict,
-    Work,
+    Admission, Charge, ChargeEntry, Charged, Claim, Decision, Facts, Identity, Inspected, LoginFailure, Permit, Step,
+    Verdict, Work, WouldDeny,
 };
 pub use trail::{Check, Outcome, Stage};
 

@@ -2,7 +2,7 @@
 //! decision stands.
 
 use crate::auth::{Attempts, Busy, Cache, Verifier};
-use crate::clock::Clock;
+use crate::clock::{Clock, Tick};
 use crate::decision::{
     Admission, Charge, ChargeEntry, Charged, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, decide,
 };
@@ -127,11 +127,24 @@ impl Gate {
         }
     }
 
+    /// Takes a charge of every quota that enforces, or of none; then of each that only reports.
     fn charge(&self, charge: &Charge) -> Charged {
-        let keys: Vec<[&[u8]; 2]> = charge.entries.iter().map(key).collect();
+        let now = self.clock.tick();
+        let (reporting, enforcing): (Vec<_>, Vec<_>) = charge.entries.iter().enumerate().partition(|(_, e)| e.reports);
+        self.charge_all(&enforcing, now)?;
+        let mut exhausted = Ok(());
+        for one in &reporting {
+            exhausted = exhausted.and(self.charge_all(std::slice::from_ref(one), now));
+        }
+        exhausted
+    }
+
+    fn charge_all(&self, numbered: &[(usize, &ChargeEntry)], now: Tick) -> Charged {
+        let keys: Vec<[&[u8]; 2]> = numbered.iter().map(|(_, entry)| key(entry)).collect();
         let entries: Vec<Entry<'_>> =
-            charge.entries.iter().zip(&keys).map(|(e, key)| Entry { rule: &e.rule, key, rate: e.rate }).collect();
-        self.quotas.charge(&entries, self.clock.tick()).map_err(|e| (e.index, e.wait))
+            numbered.iter().zip(&keys).map(|((_, e), key)| Entry { rule: &e.rule, key, rate: e.rate }).collect();
+        let place = |index| numbered.get(index).map_or(index, |(place, _)| *place);
+        self.quotas.charge(&entries, now).map_err(|e| (place(e.index), e.wait))
     }
 }
 

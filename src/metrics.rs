@@ -28,6 +28,16 @@ pub struct RequestLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ScopeLabels {
+    scope: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ListenerLabels {
     listener: String,
 }
@@ -54,6 +64,8 @@ pub struct Metrics {
     hidden_clients: Family<ListenerLabels, Counter>,
     reload_successful: Gauge,
     reload_success_time: Gauge<f64, AtomicU64>,
+    would_deny: Family<ReasonLabels, Counter>,
+    report_mode: Family<ScopeLabels, Gauge>,
 }
 
 impl Metrics {
@@ -71,6 +83,8 @@ impl Metrics {
             hidden_clients: Family::default(),
             reload_successful: Gauge::default(),
             reload_success_time: Gauge::default(),
+            would_deny: Family::default(),
+            report_mode: Family::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests by verdict, reason, operation and principal", metrics.requests.clone());
@@ -110,6 +124,17 @@ impl Metrics {
             "When the policy in use was read",
             metrics.reload_success_time.clone(),
         );
+        registry.register(
+            "would_deny",
+            "Requests that passed, or were refused later, although a rule in report mode would have refused them",
+            metrics.would_deny.clone(),
+        );
+        registry.register(
+            "report_mode",
+            "Rules that only report; scope=\"policy\" is 1 while the whole policy does",
+            metrics.report_mode.clone(),
+        );
+        metrics.set_report_mode(false, 0);
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.register("build_info", "The version of this program; always 1", build);
@@ -137,6 +162,18 @@ impl Metrics {
     /// Counts a request whose client an untrusted proxy seems to hide.
     pub fn count_hidden_client(&self, listener: &str) {
         self.hidden_clients.get_or_create(&ListenerLabels { listener: listener.to_owned() }).inc();
+    }
+
+    /// Counts a request that a rule in report mode would have refused.
+    pub fn count_would_deny(&self, reason: &'static str) {
+        self.would_deny.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Says whether the whole policy only reports, and how many rules of their own do.
+    pub fn set_report_mode(&self, whole: bool, rules: usize) {
+        let set = |scope, value| self.report_mode.get_or_create(&ScopeLabels { scope }).set(value);
+        set("policy", i64::from(whole));
+        set("rules", i64::try_from(rules).unwrap_or(i64::MAX));
     }
 
     /// The metrics as OpenMetrics text.

@@ -3,6 +3,7 @@
 
 mod grant;
 mod limits;
+mod mode;
 mod network;
 mod operation;
 mod pattern;
@@ -11,6 +12,7 @@ mod quota;
 
 pub use grant::{Grant, LabelFault, LabelRule, Miss};
 pub use limits::{Limits, PayloadLimits, default_quotas};
+pub use mode::Mode;
 pub use network::{Admits, From, Listener, NamedSets, Source, is_private, meets_private};
 pub use operation::{Operation, OperationSet};
 pub use pattern::{Pattern, PatternError};
@@ -34,6 +36,10 @@ pub struct Policy {
     pub github_keys: BTreeSet<String>,
     /// Hashes that the password of an unknown user is hashed against, so that it costs what a wrong password costs.
     pub decoy: Arc<[PasswordHash]>,
+    /// Whether the whole policy is enforced.
+    pub mode: Mode,
+    /// Limits on what is pushed by nobody that the policy knows, while the whole of it only reports.
+    pub default_payload: PayloadLimits,
     /// Names of listeners that the policy relies on, each with the path that names it first.
     pub named_listeners: BTreeMap<String, String>,
 }
@@ -47,6 +53,8 @@ impl Default for Policy {
             shared_quotas: Vec::new(),
             github_keys: BTreeSet::new(),
             decoy: Arc::from([]),
+            mode: Mode::Enforce,
+            default_payload: PayloadLimits::default(),
             named_listeners: BTreeMap::new(),
         }
     }
@@ -57,6 +65,20 @@ impl Policy {
     pub fn verifier_memory_kib(&self) -> u32 {
         let stored = self.principals.iter().filter_map(|p| p.basic.as_ref()).flat_map(|basic| basic.hashes.iter());
         stored.chain(self.decoy.iter()).map(PasswordHash::memory_kib).max().unwrap_or(0)
+    }
+
+    /// Every rule that reports, or did until a time; the whole policy is called `policy`.
+    pub fn reporting(&self) -> Vec<(String, Mode)> {
+        let mut rules = BTreeMap::new();
+        for principal in &self.principals {
+            rules.extend(principal.from.sources().iter().map(|s| (format!("sources.{}", s.name), s.mode)));
+            rules.extend(principal.basic.iter().map(|basic| (format!("{}.basic", principal.name), basic.mode)));
+            rules.extend(principal.grants.iter().map(|grant| (grant.name.to_string(), grant.mode)));
+            rules.extend(principal.quotas.iter().map(|quota| (quota.name.to_string(), quota.mode)));
+        }
+        rules.extend(self.shared_quotas.iter().map(|quota| (quota.name.to_string(), quota.mode)));
+        let whole = [("policy".to_owned(), self.mode)];
+        whole.into_iter().chain(rules).filter(|(_, mode)| *mode != Mode::Enforce).collect()
     }
 
     /// What is known of a listener; one that the policy does not name trusts nobody.

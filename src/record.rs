@@ -63,6 +63,10 @@ impl Record<'_> {
         let operation = identity.operation.map_or("none", |o| o.name());
         let reason = self.denial.map_or("", |d| d.reason.code());
         self.count(metrics, operation, reason, identity.principal.as_ref());
+        let would_deny = self.decision.and_then(|d| d.would_deny.as_deref());
+        if let Some(would_deny) = would_deny {
+            metrics.count_would_deny(would_deny.denial.reason.code());
+        }
         let source = self.head.and_then(|h| h.source.as_ref().ok()).map(ToString::to_string).unwrap_or_default();
         tracing::info!(
             msg = "request",
@@ -70,7 +74,8 @@ impl Record<'_> {
             verdict = self.verdict(),
             reason,
             detail = self.denial.map(|d| d.detail.as_str()).filter(|d| !d.is_empty()).unwrap_or(self.detail),
-            would_deny = "",
+            would_deny = would_deny.map_or("", |w| w.denial.reason.code()),
+            would_deny_rule = would_deny.and_then(|w| w.rule.as_deref()).unwrap_or_default(),
             status = self.status,
             method = self.head.map_or("", |h| h.method.as_str()),
             operation,

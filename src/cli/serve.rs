@@ -3,6 +3,7 @@
 mod house;
 mod policy_file;
 mod reload;
+mod report_mode;
 mod signals;
 
 use super::limits::LimitFlags;
@@ -231,6 +232,9 @@ impl Serve {
         let reloader =
             Reloader { source, watched, proxy, sets: keys, adopt: Box::new(move |policy| exposure.tell(policy)) };
         tokio::spawn(reloader.run(Triggers { hangup, requests, interval: self.watch_interval }));
+        let mut report_mode = house.report_mode();
+        report_mode.look();
+        tokio::spawn(report_mode.run());
         ready.store(true, Ordering::SeqCst);
         tracing::info!(msg = "ready", version = env!("CARGO_PKG_VERSION"));
         signals.wait().await;

@@ -1,6 +1,7 @@
 //! The document as a whole.
 
 use super::load::Secrets;
+use super::mode::mode;
 use super::network::{self, NamedSource};
 use super::reader::{Node, Reader};
 use super::{principals, quotas};
@@ -33,13 +34,19 @@ pub(super) fn compile(
     let Some(mut map) = reader.map(&root) else { return Policy::default() };
     let (version, listeners, sources) = (map.take("version"), map.take("listeners"), map.take("sources"));
     let (principals, defaults, shared) = (map.take("principals"), map.take("defaults"), map.take("quotas"));
+    let mode = mode(reader, &mut map);
     map.finish(reader);
     self::version(reader, version);
     let listeners = listeners.map(|node| network::listeners(reader, &node));
     let sources = sources.map(|node| network::sources(reader, &node, listeners.as_ref())).unwrap_or_default();
     let (default_quotas, default_payload) = self::defaults(reader, defaults);
-    let around =
-        Surroundings { folder, secrets, sources: &sources, default_quotas: default_quotas.as_ref(), default_payload };
+    let around = Surroundings {
+        folder,
+        secrets,
+        sources: &sources,
+        default_quotas: default_quotas.as_ref(),
+        default_payload: default_payload.clone(),
+    };
     let mut principals = match principals {
         Some(node) => principals::principals(reader, &node, &around),
         None => {
@@ -52,7 +59,7 @@ pub(super) fn compile(
     let github_keys = sources.values().flat_map(|s| s.source.github.iter().cloned()).collect();
     let decoy = decoys(reader, &mut principals, random);
     let listeners = listeners.unwrap_or_default();
-    Policy { listeners, principals, shared_quotas, github_keys, decoy, named_listeners }
+    Policy { listeners, principals, shared_quotas, github_keys, decoy, mode, default_payload, named_listeners }
 }
 
 fn version(reader: &mut Reader, node: Option<Node<'_>>) {

@@ -1,6 +1,7 @@
 //! `grants`.
 
 use super::lines::item_path;
+use super::mode::mode;
 use super::quotas;
 use super::reader::{Node, Reader};
 use crate::policy::{Grant, LabelRule, Pattern};
@@ -21,6 +22,7 @@ pub(super) fn grants(reader: &mut Reader, node: &Node<'_>, principal: &str) -> V
 fn grant(reader: &mut Reader, node: &Node<'_>, name: String) -> Option<Grant> {
     let mut map = reader.map(node)?;
     let (operations, job, labels) = (map.take("operations"), map.take("job"), map.take("labels"));
+    let mode = mode(reader, &mut map);
     map.finish(reader);
     let Some(operations) = operations else {
         reader.problem(&node.path, "operations is missing, such as operations: [push, replace]");
@@ -38,7 +40,7 @@ fn grant(reader: &mut Reader, node: &Node<'_>, name: String) -> Option<Grant> {
     }
     let jobs = job.map(|node| jobs(reader, &node)).unwrap_or_default();
     let (labels, further) = labels.map(|node| self::labels(reader, &node)).unwrap_or_default();
-    Some(Grant { name: name.into(), operations, jobs, labels, further })
+    Some(Grant { name: name.into(), mode, operations, jobs, labels, further })
 }
 
 /// One pattern, or a list of them.

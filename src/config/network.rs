@@ -1,5 +1,6 @@
 //! `listeners` and `sources`.
 
+use super::mode::mode;
 use super::reader::{Node, Reader, suggestion};
 use crate::policy::{Listener, Source, meets_private};
 use crate::prefix_set::PrefixSet;
@@ -66,6 +67,7 @@ fn source(
     let mut map = reader.map(node)?;
     let (cidrs, github, extra, listeners) =
         (map.take("cidrs"), map.take("github"), map.take("extra"), map.take("listeners"));
+    let mode = mode(reader, &mut map);
     map.finish(reader);
     if cidrs.is_none() && github.is_none() {
         reader.problem(&node.path, "a source needs cidrs: [...] or github: [actions]");
@@ -94,8 +96,13 @@ fn source(
         reader.problem(&node.path, format!("together these are every IPv4 address; {ANYWHERE}"));
     }
     let private = nets.iter().any(meets_private);
-    let source =
-        Source { name: name.to_owned(), prefixes, github: github.into_iter().map(|(_, key)| key).collect(), listeners };
+    let source = Source {
+        name: name.to_owned(),
+        mode,
+        prefixes,
+        github: github.into_iter().map(|(_, key)| key).collect(),
+        listeners,
+    };
     Some(NamedSource { source: Arc::new(source), path: node.path.clone(), private })
 }
 

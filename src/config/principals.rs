@@ -2,6 +2,7 @@
 
 use super::compile::Surroundings;
 use super::load::Secrets;
+use super::mode::mode;
 use super::network::NamedSource;
 use super::reader::{Node, Reader, suggestion};
 use super::{grants, quotas, secrets};
@@ -76,6 +77,7 @@ fn basic(reader: &mut Reader, node: &Node<'_>, around: &Surroundings<'_>) -> Opt
             reader.problem(&found.path, message);
         }
     }
+    let mode = mode(reader, &mut map);
     map.finish(reader);
     if username.is_none() {
         reader.problem(&node.path, "username is missing");
@@ -99,7 +101,7 @@ fn basic(reader: &mut Reader, node: &Node<'_>, around: &Surroundings<'_>) -> Opt
     }
     let secrets_are_there = !hashes.is_empty() || around.secrets == Secrets::Optional;
     secrets_are_there.then_some(())?;
-    Some(Basic { username: username?, hashes: hashes.into() })
+    Some(Basic { username: username?, mode, hashes: hashes.into() })
 }
 
 fn from_sources(

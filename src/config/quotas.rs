@@ -1,6 +1,7 @@
 //! `quotas` and `payload`, and which of them apply to whom.
 
 use super::grants;
+use super::mode::mode;
 use super::reader::{Node, Reader};
 use super::units;
 use crate::limit::Rate;
@@ -21,6 +22,7 @@ fn quota(reader: &mut Reader, node: &Node<'_>, name: String) -> Option<QuotaRule
     let mut map = reader.map(node)?;
     let (per, burst, period) = (map.take("per"), map.take("burst"), map.take("period"));
     let operations = map.take("operations");
+    let mode = mode(reader, &mut map);
     map.finish(reader);
     for (key, found) in [("per", per.is_some()), ("burst", burst.is_some()), ("period", period.is_some())] {
         if !found {
@@ -40,7 +42,7 @@ fn quota(reader: &mut Reader, node: &Node<'_>, name: String) -> Option<QuotaRule
         reader.problem(&node.path, "only push, replace and delete have a job; count others per: principal or source");
     }
     let rate = Rate::new(burst, period)?;
-    Some(QuotaRule { name: name.into(), per, rate, operations })
+    Some(QuotaRule { name: name.into(), mode, per, rate, operations })
 }
 
 fn per(reader: &mut Reader, node: &Node<'_>) -> Option<Per> {

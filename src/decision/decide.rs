@@ -2,11 +2,14 @@
 //!
 //! Cheap before dear, public before secret, identity before quota, quota before parsing.
 
+use super::candidates::candidates;
 use super::step::ChargeEntry;
 use super::trail::{Check, Notes, Stage};
-use super::{Admission, Charge, Charged, Claim, Decision, Denial, Facts, LoginFailure, Permit, Reason, Step, Verdict};
+use super::{
+    Admission, Charge, Charged, Claim, Decision, Denial, Facts, Inspected, LoginFailure, Permit, Reason, Step, Verdict,
+};
 use super::{Work, found, text};
-use crate::policy::{Admits, Miss, Operation, Principal, QuotaRule, World, is_private};
+use crate::policy::{Grant, Miss, Mode, Operation, PayloadLimits, Principal, QuotaRule, World};
 use crate::request::{Credential, Encoding, GroupingKey, Head, Length, Method, Origin, Read, Target};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,12 +18,12 @@ use std::time::Duration;
 ///
 /// Total, synchronous and pure: it knows no clock, socket, log or metric.
 pub fn decide(world: &World, head: &Head, facts: &Facts) -> Step {
-    walk(world, head, facts, &mut Notes::new(false))
+    walk(world, head, facts, &mut Notes::new(world, facts, false))
 }
 
 /// The same as [`decide`], and every check on the way to it.
 pub fn explain(world: &World, head: &Head, facts: &Facts) -> (Step, Vec<Check>) {
-    let mut notes = Notes::new(true);
+    let mut notes = Notes::new(world, facts, true);
     let step = walk(world, head, facts, &mut notes);
     (step, notes.trail())
 }
@@ -37,7 +40,8 @@ fn walk(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Step {
             Verdict::Deny(*denial)
         }
     };
-    Step::Done(Decision { verdict, identity: std::mem::take(&mut notes.identity), generation: world.generation })
+    let (identity, would_deny) = (std::mem::take(&mut notes.identity), notes.would_deny.take());
+    Step::Done(Decision { verdict, identity, would_deny, generation: world.generation })
 }
 
 enum Next {
@@ -45,15 +49,10 @@ enum Next {
     Permit(Permit),
 }
 
-type Checked<T> = Result<T, Box<Denial>>;
+pub(super) type Checked<T> = Result<T, Box<Denial>>;
 
 fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checked<Next> {
-    let source = head
-        .source
-        .clone()
-        .map_err(|e| Denial::new(Reason::SourceUnknown).hint(text::SOURCE_UNKNOWN).detail(e.to_string()))?;
-    let candidates = candidates(world, head, source)?;
-    notes.passed(|| found::source(world, head, source, &candidates));
+    let (source, candidates) = candidates(world, head, notes)?;
     notes.enter(Stage::Target);
     let request = request(head)?;
     notes.identity.operation = Some(request.operation);
@@ -62,17 +61,20 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
     origin(head, &request)?;
     notes.passed(found::origin);
     notes.enter(Stage::Credential);
-    let principal = match credential(world, &candidates, head, &request, facts)? {
-        Known::Principal(principal) => principal,
-        Known::Claim(claim) => return Ok(Next::Step(Step::Verify(claim))),
+    let principal = match credential(world, &candidates.list, head, &request, facts) {
+        Ok(Known::Principal(principal)) => Some(candidates.identified(principal, notes)),
+        Ok(Known::Claim(claim)) => return Ok(Next::Step(Step::Verify(claim))),
+        Err(denial) => {
+            candidates.unproven(head, |p| p.grant_for(request.operation, request.key).is_ok(), denial, notes)?
+        }
     };
-    notes.identity.principal = Some(principal.name.clone());
-    notes.passed(|| found::principal(principal));
+    notes.identity.principal = principal.map(|p| p.name.clone());
     grant(principal, &request, notes)?;
     notes.enter(Stage::Declared);
-    declared_body(principal, head, &request)?;
-    notes.passed(|| found::declared_body(head, principal));
-    let charges = entries(world, principal, &request, source, None);
+    let limits = principal.map_or(&world.policy.default_payload, |p| &p.payload);
+    declared_body(limits, head, &request)?;
+    notes.passed(|| found::declared_body(head, limits));
+    let charges = entries(world, principal, &request, source, None, notes);
     if let Some(charge) = quota(charges, facts.charged, false, notes)? {
         return Ok(Next::Step(Step::Charge(charge)));
     }
@@ -81,10 +83,16 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
     }
     notes.enter(Stage::Payload);
     let Some(inspected) = &facts.body else {
-        return Ok(Next::Step(Step::Inspect(Admission { limits: principal.payload.clone() })));
+        return Ok(Next::Step(Step::Inspect(Admission {
+            limits: limits.clone(),
+            reports: notes.reports(Mode::Enforce),
+        })));
     };
-    let summary = inspected.clone()?;
-    notes.passed(|| found::body(&summary, request.operation));
+    let Inspected { summary, would_deny } = inspected.clone()?;
+    match would_deny {
+        Some(denial) => notes.would_refuse(denial, None),
+        None => notes.passed(|| found::body(&summary, request.operation)),
+    }
     if request.operation == Operation::Push || summary.series > 0 {
         return Ok(Next::Permit(permit(head, &request)));
     }
@@ -92,30 +100,11 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
     let emptied = Request { operation: Operation::Delete, ..request };
     notes.identity.operation = Some(emptied.operation);
     grant(principal, &emptied, notes)?;
-    let charges = entries(world, principal, &emptied, source, Some(request.operation));
+    let charges = entries(world, principal, &emptied, source, Some(request.operation), notes);
     if let Some(charge) = quota(charges, facts.charged_for_body, true, notes)? {
         return Ok(Next::Step(Step::Charge(charge)));
     }
     Ok(Next::Permit(permit(head, &emptied)))
-}
-
-/// The principals that may be used from where the request comes.
-fn candidates<'w>(world: &'w World, head: &Head, source: IpAddr) -> Checked<Vec<(usize, &'w Principal)>> {
-    let mut set_missing = false;
-    let mut candidates = Vec::new();
-    for (index, principal) in world.policy.principals.iter().enumerate() {
-        match principal.from.admits(source, &head.listener, &world.sets) {
-            Admits::Yes => candidates.push((index, principal)),
-            Admits::SetMissing => set_missing = true,
-            Admits::No => {}
-        }
-    }
-    if !candidates.is_empty() {
-        return Ok(candidates);
-    }
-    let reason = if set_missing { Reason::RangesUnavailable } else { Reason::SourceNotAllowed };
-    let detail = format!("no principal may be used from {source} over the listener {:?}", head.listener);
-    Err(Denial::new(reason).hint(text::source(source, is_private(source))).detail(detail).into())
 }
 
 /// What the request asks for, before anything is known of who asks.
@@ -220,8 +209,9 @@ fn anonymous<'w>(candidates: &[(usize, &'w Principal)], request: &Request<'_>) -
     }
 }
 
-fn grant(principal: &Principal, request: &Request<'_>, notes: &mut Notes) -> Checked<()> {
+fn grant(principal: Option<&Principal>, request: &Request<'_>, notes: &mut Notes) -> Checked<()> {
     notes.enter(Stage::Grant);
+    let Some(principal) = principal else { return Ok(()) };
     match principal.grant_for(request.operation, request.key) {
         Ok(grant) => {
             notes.identity.rule = Some(grant.name.clone());
@@ -230,13 +220,20 @@ fn grant(principal: &Principal, request: &Request<'_>, notes: &mut Notes) -> Che
         }
         Err((miss, nearest)) => {
             notes.identity.rule = nearest.filter(|_| miss != Miss::Operation).map(|grant| grant.name.clone());
-            Err(text::miss(&miss, nearest, principal, request.operation, request.key).into())
+            let denial = text::miss(&miss, nearest, principal, request.operation, request.key);
+            let of_operation = |grant: &&Grant| grant.operations.contains(request.operation);
+            if let Some(grant) = principal.grants.iter().filter(of_operation).find(|g| notes.rule_reports(g.mode)) {
+                notes.identity.rule = Some(grant.name.clone());
+                notes.would_refuse(denial, Some(grant.name.clone()));
+                return Ok(());
+            }
+            notes.excuse(Err(denial.into())).map(|_: Option<()>| ())
         }
     }
 }
 
 /// What the head declares of a body, before a quota is spent on it.
-fn declared_body(principal: &Principal, head: &Head, request: &Request<'_>) -> Checked<()> {
+fn declared_body(limits: &PayloadLimits, head: &Head, request: &Request<'_>) -> Checked<()> {
     if !matches!(request.operation, Operation::Push | Operation::Replace) {
         let malformed = |hint: &str| Err(Denial::new(Reason::RequestMalformed).hint(hint).into());
         return match head.length {
@@ -253,8 +250,8 @@ fn declared_body(principal: &Principal, head: &Head, request: &Request<'_>) -> C
     }
     match head.length {
         Length::Absent => Err(Denial::new(Reason::LengthRequired).hint(text::LENGTH_REQUIRED).into()),
-        Length::Exact(bytes) if bytes > principal.payload.max_bytes => {
-            let hint = format!("it has {bytes} bytes, at most {} are taken", principal.payload.max_bytes);
+        Length::Exact(bytes) if bytes > limits.max_bytes => {
+            let hint = format!("it has {bytes} bytes, at most {} are taken", limits.max_bytes);
             Err(Denial::new(Reason::PayloadTooLarge).hint(hint).into())
         }
         _ => Ok(()),
@@ -264,16 +261,20 @@ fn declared_body(principal: &Principal, head: &Head, request: &Request<'_>) -> C
 /// The quotas that count the operation and, where the body changed it, did not count what it was before.
 fn entries(
     world: &World,
-    principal: &Principal,
+    principal: Option<&Principal>,
     request: &Request<'_>,
     source: IpAddr,
     before: Option<Operation>,
+    notes: &Notes,
 ) -> Vec<ChargeEntry> {
-    let entry = |rule: &QuotaRule, owner| ChargeEntry::new(rule, owner, rule.per.value(request.key, source));
+    let entry = |rule: &QuotaRule, owner| {
+        ChargeEntry::new(rule, owner, rule.per.value(request.key, source), notes.reports(rule.mode))
+    };
     let applies = |rule: &&QuotaRule| {
         rule.operations.contains(request.operation) && !before.is_some_and(|o| rule.operations.contains(o))
     };
-    let own = principal.quotas.iter().filter(applies).map(|rule| entry(rule, Some(&principal.name)));
+    let own =
+        principal.into_iter().flat_map(|p| p.quotas.iter().filter(applies).map(|rule| entry(rule, Some(&p.name))));
     let shared = world.policy.shared_quotas.iter().filter(applies).map(|rule| entry(rule, None));
     own.chain(shared).collect()
 }
@@ -300,8 +301,13 @@ fn quota(
         }
         Some(Err((index, wait))) => {
             let Some(entry) = entries.get(index) else { return Ok(Some(Charge { for_body, entries })) };
+            let denial = text::quota(entry, wait);
+            if entry.reports {
+                notes.would_refuse(denial, Some(entry.rule.clone()));
+                return Ok(None);
+            }
             notes.identity.rule = Some(entry.rule.clone());
-            Err(text::quota(entry, wait).into())
+            Err(denial.into())
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ChargeEntry;
 use crate::payload::Summary;
-use crate::policy::{Admits, From, Grant, Operation, Principal, World};
+use crate::policy::{Admits, From, Grant, Operation, PayloadLimits, Principal, World};
 use crate::request::{Head, Length, Target};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,12 +13,16 @@ pub(super) fn source(world: &World, head: &Head, source: IpAddr, candidates: &[(
     let names: Vec<&str> = candidates.iter().map(|(_, p)| &*p.name).collect();
     let by = candidates.iter().find_map(|(_, principal)| match &principal.from {
         From::Anywhere => None,
-        From::Require(sources) => {
-            sources.iter().find(|s| s.admits(source, &head.listener, &world.sets) == Admits::Yes).map(|s| &*s.name)
-        }
+        From::Require(sources) => sources
+            .iter()
+            .find(|s| s.admits(source, &head.listener, &world.sets) == Admits::Yes)
+            .map(|s| s.name.as_str()),
     });
     let place = by.map_or_else(|| "any address will do".to_owned(), |name| format!("it is in {name}"));
-    (by.map(Arc::from), format!("{source} over {:?}: {place}, for {}", &*head.listener, names.join(", ")))
+    (
+        by.map(|name| format!("sources.{name}").into()),
+        format!("{source} over {:?}: {place}, for {}", &*head.listener, names.join(", ")),
+    )
 }
 
 pub(super) fn target(head: &Head, operation: Operation) -> Found {
@@ -47,8 +51,8 @@ pub(super) fn grant(grant: &Grant, operation: Operation) -> Found {
     (Some(grant.name.clone()), format!("{} covers {operation}", grant.name))
 }
 
-pub(super) fn declared_body(head: &Head, principal: &Principal) -> Found {
-    let most = principal.payload.max_bytes;
+pub(super) fn declared_body(head: &Head, limits: &PayloadLimits) -> Found {
+    let most = limits.max_bytes;
     let note = match head.length {
         Length::Absent | Length::Exact(0) => "no body".to_owned(),
         Length::Exact(bytes) => format!("{bytes} bytes of at most {most}"),

@@ -1,6 +1,6 @@
 //! The body against what its principal may push.
 
-use super::{Admission, Denial, Reason};
+use super::{Admission, Denial, Inspected, Reason};
 use crate::payload::{self, Coding, DecodeFault, Decoder, Format, Rules, Summary};
 use crate::request::{Encoding, Head, Target};
 
@@ -25,11 +25,22 @@ impl Admission {
         }
     }
 
-    /// Checks a whole body by the limits of the principal.
+    /// Checks a whole body by the limits of the principal. Names that may not be pushed pass while the policy reports.
     ///
     /// # Errors
     /// The refusal, with the first few faults.
-    pub fn inspect(&self, head: &Head, body: &[u8]) -> Result<Summary, Denial> {
+    pub fn inspect(&self, head: &Head, body: &[u8]) -> Result<Inspected, Denial> {
+        match self.check(head, body, |name| self.limits.allows(name)) {
+            Ok(summary) => Ok(Inspected { summary, would_deny: None }),
+            Err(denial) if self.reports => {
+                let summary = self.check(head, body, |_| true)?;
+                Ok(Inspected { summary, would_deny: Some(denial) })
+            }
+            Err(denial) => Err(denial),
+        }
+    }
+
+    fn check(&self, head: &Head, body: &[u8], allowed: impl Fn(&str) -> bool) -> Result<Summary, Denial> {
         let Some(format) = Format::of(head.content_type.as_deref()) else {
             let wanted = Format::Protobuf.content_type();
             return Err(invalid(format!("a protobuf body needs the Content-Type {wanted:?}")));
@@ -38,7 +49,6 @@ impl Admission {
             Ok(Target::Group(key)) => key.labels().keys().map(String::as_str).chain(["job"]).collect(),
             _ => vec!["job"],
         };
-        let allowed = |name: &str| self.limits.allows(name);
         let rules = Rules { shape: &self.limits.shape, overwritten: &labels, allowed: &allowed };
         payload::inspect(format, body, &rules).map_err(|faults| {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();

@@ -8,7 +8,7 @@ use crate::policy::{Operation, PayloadLimits, QuotaRule};
 use crate::request::{GroupingKey, Read};
 use crate::secret::Secret;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The next thing to do: fetch a fact and ask again, or act on the decision.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub enum Step {
 /// What was found out so far. All start unknown.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
+    /// The time; while it is not known, rules that report until a time enforce.
+    pub now: Option<SystemTime>,
     /// Whether the credential holds.
     pub login: Option<Result<(), LoginFailure>>,
     /// Whether the quotas were charged.
@@ -33,10 +35,27 @@ pub struct Facts {
     /// Whether those were charged that count only what the body made of the request.
     pub charged_for_body: Option<Charged>,
     /// What the body holds, or why it is refused.
-    pub body: Option<Result<Summary, Denial>>,
+    pub body: Option<Result<Inspected, Denial>>,
 }
 
-/// Whether quotas were charged; else the index of the exhausted entry and the wait.
+impl Facts {
+    /// Nothing but the time.
+    pub fn at(now: SystemTime) -> Self {
+        Self { now: Some(now), ..Self::default() }
+    }
+}
+
+/// A body that may pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// What it holds.
+    pub summary: Summary,
+    /// What it would have been refused for by a rule that only reports.
+    pub would_deny: Option<Denial>,
+}
+
+/// Whether quotas were charged; else the index of an exhausted entry and the wait. Where that entry only reports, those
+/// that enforce were charged.
 pub type Charged = Result<(), (usize, Duration)>;
 
 /// A password to verify.
@@ -88,11 +107,13 @@ pub struct ChargeEntry {
     pub value: String,
     /// The rate.
     pub rate: Rate,
+    /// Whether its exhaustion refuses nothing.
+    pub reports: bool,
 }
 
 impl ChargeEntry {
-    pub(super) fn new(rule: &QuotaRule, principal: Option<&Arc<str>>, value: String) -> Self {
-        Self { rule: rule.name.clone(), principal: principal.cloned(), value, rate: rule.rate }
+    pub(super) fn new(rule: &QuotaRule, principal: Option<&Arc<str>>, value: String, reports: bool) -> Self {
+        Self { rule: rule.name.clone(), principal: principal.cloned(), value, rate: rule.rate, reports }
     }
 
     pub(super) fn exhausted_rule(&self) -> ExhaustedRule {
@@ -104,6 +125,8 @@ impl ChargeEntry {
 #[derive(Clone, Debug)]
 pub struct Admission {
     pub(super) limits: PayloadLimits,
+    /// Whether rules on the content only report; syntax, sizes and what breaks the scrape always refuse.
+    pub(super) reports: bool,
 }
 
 impl Admission {
@@ -163,8 +186,19 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Who and what, as far as it was known.
     pub identity: Identity,
+    /// What the request would have been refused for first, had no rule been in report mode.
+    pub would_deny: Option<Box<WouldDeny>>,
     /// The world that judged.
     pub generation: u64,
+}
+
+/// A refusal that a rule in report mode did not make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WouldDeny {
+    /// The refusal.
+    pub denial: Denial,
+    /// The rule, where one stands behind it.
+    pub rule: Option<Arc<str>>,
 }
 
 /// Who asked for what, by which rule it was decided.

@@ -1,7 +1,9 @@
 //! What was checked, in order, for those who ask: a dry run does, the live path does not and pays nothing for it.
 
-use super::{Denial, Identity, Reason, Step};
+use super::{Denial, Facts, Identity, Reason, Step, WouldDeny};
+use crate::policy::{Mode, World};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// A check of [`decide`](super::decide), in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +61,8 @@ pub enum Outcome {
     Passed,
     /// It refused the request.
     Refused(Reason),
+    /// It would have refused the request, and only reports.
+    WouldRefuse(Reason),
     /// It wants a fact before it can say.
     Asks,
 }
@@ -79,14 +83,35 @@ pub struct Check {
 /// What [`decide`](super::decide) writes down on its way.
 pub(super) struct Notes {
     pub(super) identity: Identity,
+    pub(super) would_deny: Option<Box<WouldDeny>>,
+    /// Whether the whole policy only reports.
+    whole: bool,
+    now: Option<SystemTime>,
     stage: Stage,
     /// None where nobody asks.
     trail: Option<Vec<Check>>,
 }
 
 impl Notes {
-    pub(super) fn new(wanted: bool) -> Self {
-        Self { identity: Identity::default(), stage: Stage::Source, trail: wanted.then(Vec::new) }
+    pub(super) fn new(world: &World, facts: &Facts, wanted: bool) -> Self {
+        Self {
+            identity: Identity::default(),
+            would_deny: None,
+            whole: world.policy.mode.reports(facts.now),
+            now: facts.now,
+            stage: Stage::Source,
+            trail: wanted.then(Vec::new),
+        }
+    }
+
+    /// Whether a rule of that mode only reports, by itself.
+    pub(super) fn rule_reports(&self, mode: Mode) -> bool {
+        mode.reports(self.now)
+    }
+
+    /// Whether a rule of that mode only reports, by itself or with the whole policy.
+    pub(super) fn reports(&self, mode: Mode) -> bool {
+        self.whole || self.rule_reports(mode)
     }
 
     pub(super) fn trail(self) -> Vec<Check> {
@@ -107,11 +132,36 @@ impl Notes {
         }
     }
 
+    /// The check refuses the request, by the rule where one stands behind it.
     pub(super) fn refused(&mut self, denial: &Denial) {
         let stage = self.stage;
         if let Some(trail) = &mut self.trail {
             let rule = self.identity.rule.clone().filter(|_| matches!(stage, Stage::Grant | Stage::Quota));
             trail.push(Check { stage, outcome: Outcome::Refused(denial.reason), rule, note: operators_text(denial) });
+        }
+    }
+
+    /// The check would refuse the request, but only reports. Of several the first counts: it is the refusal that the
+    /// client would have got.
+    pub(super) fn would_refuse(&mut self, denial: Denial, rule: Option<Arc<str>>) {
+        let stage = self.stage;
+        if let Some(trail) = &mut self.trail {
+            let (outcome, rule) = (Outcome::WouldRefuse(denial.reason), rule.clone());
+            trail.push(Check { stage, outcome, rule, note: operators_text(&denial) });
+        }
+        self.would_deny.get_or_insert_with(|| Box::new(WouldDeny { denial, rule }));
+    }
+
+    /// Lets pass what is refused while the whole policy only reports: the request goes on without what was looked for.
+    pub(super) fn excuse<T>(&mut self, checked: Result<T, Box<Denial>>) -> Result<Option<T>, Box<Denial>> {
+        match checked {
+            Ok(found) => Ok(Some(found)),
+            Err(denial) if self.whole => {
+                let rule = self.identity.rule.take();
+                self.would_refuse(*denial, rule);
+                Ok(None)
+            }
+            Err(denial) => Err(denial),
         }
     }
 

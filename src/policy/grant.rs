@@ -1,6 +1,6 @@
 //! Grants: which operations on which jobs and labels.
 
-use super::{Operation, OperationSet, Pattern};
+use super::{Mode, Operation, OperationSet, Pattern};
 use crate::request::GroupingKey;
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ use std::sync::Arc;
 pub struct Grant {
     /// Where it stands in the policy, `PRINCIPAL.grants[N]`.
     pub name: Arc<str>,
+    /// Whether jobs and labels that it does not name are refused.
+    pub mode: Mode,
     /// What it allows.
     pub operations: OperationSet,
     /// The jobs that it allows to write; empty where it allows no writing.

@@ -1,6 +1,6 @@
 //! The documented default limits. The README's table is checked against this file.
 
-use super::{OperationSet, Pattern, Per, QuotaRule};
+use super::{Mode, OperationSet, Pattern, Per, QuotaRule};
 use crate::limit::Rate;
 use crate::payload::PayloadShape;
 use std::sync::Arc;
@@ -132,6 +132,7 @@ pub fn default_quotas() -> [QuotaRule; 2] {
     let minute = Duration::from_secs(60);
     let rule = |name: &str, per, burst, operations| QuotaRule {
         name: name.into(),
+        mode: Mode::Enforce,
         per,
         rate: Rate::new(burst, minute).unwrap_or_else(|| unreachable!("constants make a rate")),
         operations,

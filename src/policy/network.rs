@@ -1,5 +1,6 @@
 //! Where requests may come from.
 
+use super::Mode;
 use crate::prefix_set::PrefixSet;
 use crate::request::{ClientFrom, Peer};
 use ipnet::IpNet;
@@ -31,6 +32,8 @@ impl Listener {
 pub struct Source {
     /// The name in the policy.
     pub name: String,
+    /// Whether addresses outside of it are refused.
+    pub mode: Mode,
     /// Addresses that stand in the policy.
     pub prefixes: PrefixSet,
     /// Keys of GitHub's address document.
@@ -77,6 +80,14 @@ pub enum From {
 }
 
 impl From {
+    /// The sources, where they are named.
+    pub fn sources(&self) -> &[Arc<Source>] {
+        match self {
+            Self::Anywhere => &[],
+            Self::Require(sources) => sources,
+        }
+    }
+
     /// Whether the address over that listener is admitted.
     pub fn admits(&self, address: IpAddr, listener: &str, sets: &NamedSets) -> Admits {
         let Self::Require(sources) = self else { return Admits::Yes };

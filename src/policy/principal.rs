@@ -1,6 +1,6 @@
 //! Principals: who may be, from where, and what they are granted.
 
-use super::{From, Grant, Miss, Operation, PayloadLimits, QuotaRule};
+use super::{From, Grant, Miss, Mode, Operation, PayloadLimits, QuotaRule};
 use crate::auth::PasswordHash;
 use crate::request::GroupingKey;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Principal {
 pub struct Basic {
     /// The user name.
     pub username: String,
+    /// Whether a request from its sources that lacks or fails it is refused.
+    pub mode: Mode,
     /// Any of them verifies, so that a password can be rotated.
     pub hashes: Arc<[PasswordHash]>,
 }

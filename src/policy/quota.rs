@@ -1,6 +1,6 @@
 //! Quota rules: what is counted, by what, at which rate.
 
-use super::OperationSet;
+use super::{Mode, OperationSet};
 use crate::limit::Rate;
 use crate::request::GroupingKey;
 use std::net::IpAddr;
@@ -58,6 +58,8 @@ pub struct QuotaRule {
     /// Where it stands in the policy: `PRINCIPAL.quotas[N]`, `defaults.quotas[N]`, `quotas[N]`, or `default.writes`
     /// and `default.reads` for the built-in ones.
     pub name: Arc<str>,
+    /// Whether what exceeds it is refused.
+    pub mode: Mode,
     /// What it is counted by.
     pub per: Per,
     /// Burst and period.

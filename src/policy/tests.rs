@@ -112,6 +112,7 @@ fn key(text: &str) -> GroupingKey {
 /// A grant of pushes to the job `j` with labels as `name=pattern`; the name may be `*` or end in `?`.
 fn labelled(labels: &str) -> Grant {
     let mut grant = Grant {
+        mode: Mode::Enforce,
         name: "grant".into(),
         operations: [Operation::Push].into_iter().collect(),
         jobs: vec![pattern("j"), pattern("k-*")],
@@ -234,6 +235,7 @@ fn quotas_are_counted_under_values_that_do_not_mix() {
 
 fn source(prefixes: &[&str], github: &[&str], listeners: Option<&[&str]>) -> Arc<Source> {
     Arc::new(Source {
+        mode: Mode::Enforce,
         name: "source".into(),
         prefixes: PrefixSet::from_prefixes(prefixes.iter().map(|p| p.parse().unwrap())),
         github: github.iter().map(|key| (*key).to_owned()).collect(),

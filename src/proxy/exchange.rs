@@ -64,7 +64,7 @@ impl Handler for Proxy {
         let request_id = (self.ids)();
         let (head, story) = match head {
             Err(refused) => {
-                let reply = Reply { request_id: &request_id, json: false, shutdown };
+                let reply = Reply { request_id: &request_id, would_deny: None, json: false, shutdown };
                 (None, self.refuse(wire, None, refused.0, None, reply).await)
             }
             Ok(raw) => {
@@ -73,7 +73,7 @@ impl Handler for Proxy {
                     self.metrics.count_hidden_client(listener);
                 }
                 let head = Head::read(&raw, &from, listener.clone(), &self.web);
-                let reply = Reply { request_id: &request_id, json: head.accepts_json, shutdown };
+                let reply = Reply { request_id: &request_id, would_deny: None, json: head.accepts_json, shutdown };
                 let story = self.answer(&world, &head, wire, reply).await;
                 (Some(head), story)
             }
@@ -99,7 +99,7 @@ impl Handler for Proxy {
 
 impl Proxy {
     async fn answer(&self, world: &World, head: &Head, wire: &mut Wire, reply: Reply<'_>) -> Story {
-        let mut facts = Facts::default();
+        let mut facts = Facts::at(self.clock.wall());
         let mut held = None;
         let decision = loop {
             match self.gate.run(world, head, &mut facts).await {
@@ -114,6 +114,7 @@ impl Proxy {
                 }
             }
         };
+        let reply = Reply { would_deny: decision.would_deny.as_ref().map(|w| w.denial.reason), ..reply };
         let body = held.as_ref().map(|(body, _)| body.clone()).unwrap_or_default();
         match &decision.verdict {
             Verdict::Deny(denial) => {
@@ -265,7 +266,7 @@ fn page_head(upstream: &ResponseHeader, reply: Reply<'_>) -> AnswerHead {
     let passed = ["Content-Type", "Content-Encoding", "Last-Modified", "Vary"];
     let mut fields: Vec<(&'static str, String)> =
         passed.into_iter().filter_map(|name| Some((name, text(upstream, name)?.to_owned()))).collect();
-    fields.push(("Pushguard-Request-Id", reply.request_id.to_owned()));
+    fields.extend(reply.own_fields());
     fields.push(("X-Content-Type-Options", "nosniff".to_owned()));
     fields.push(("X-Frame-Options", "DENY".to_owned()));
     AnswerHead { status: upstream.status.as_u16(), fields }

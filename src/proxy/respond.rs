@@ -21,6 +21,8 @@ pub struct Answer {
 pub struct Reply<'a> {
     /// The id of the request.
     pub request_id: &'a str,
+    /// Why the request would have been refused, had no rule been in report mode.
+    pub would_deny: Option<Reason>,
     /// Whether the client asked for JSON.
     pub json: bool,
     /// Whether the process ends, so that no connection is promised to live on.
@@ -28,6 +30,12 @@ pub struct Reply<'a> {
 }
 
 impl Reply<'_> {
+    /// The fields that stand in every answer.
+    pub(super) fn own_fields(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let would_deny = self.would_deny.map(|reason| ("Pushguard-Would-Deny", reason.code().to_owned()));
+        [("Pushguard-Request-Id", self.request_id.to_owned())].into_iter().chain(would_deny)
+    }
+
     /// Does not promise a connection that is about to end.
     pub(super) fn close_at_shutdown(&self, wire: &mut Wire) {
         if *self.shutdown.borrow() {
@@ -97,7 +105,7 @@ fn problem(denial: &Denial, request_id: &str) -> String {
 pub async fn send(wire: &mut Wire, answer: &Answer, reply: Reply<'_>, deadline: Duration) -> bool {
     reply.close_at_shutdown(wire);
     let mut head = answer.head.clone();
-    head.fields.push(("Pushguard-Request-Id", reply.request_id.to_owned()));
+    head.fields.extend(reply.own_fields());
     let sent = matches!(timeout(deadline, wire.answer(&head, &answer.body)).await, Ok(Ok(())));
     if !sent {
         wire.close();

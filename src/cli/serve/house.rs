@@ -1,5 +1,6 @@
 //! Listeners: their sockets, and what all of them share.
 
+use super::report_mode::ReportMode;
 use crate::cli::listen::Listen;
 use crate::clock::Clock;
 use crate::live::Live;
@@ -63,6 +64,11 @@ pub(super) struct House {
 }
 
 impl House {
+    pub(super) fn report_mode(&self) -> ReportMode {
+        let (live, metrics, clock) = (self.live.clone(), self.metrics.clone(), self.clock.clone());
+        ReportMode { live, metrics, clock, logged: Vec::new() }
+    }
+
     /// Begins to accept connections.
     pub(super) fn open<H: Handler>(&self, bound: Bound, handler: Arc<H>) -> Service {
         tracing::info!(msg = "listening", listener = bound.name, address = %bound.address);

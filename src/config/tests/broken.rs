@@ -171,3 +171,35 @@ fn forms_that_are_not_read() {
     let shown = |(what, text): &(&str, &str)| format!("# {what}\n{}", report(text, Secrets::Optional));
     insta::assert_snapshot!(texts.iter().map(shown).collect::<Vec<_>>().join("\n"));
 }
+
+#[test]
+fn modes() {
+    let principal = "p: { anonymous: true, from: anywhere, grants: [{ operations: [scrape] }] }";
+    let said = |keys: &str| report(&format!("version: 1\n{keys}\nprincipals: {{ {principal} }}\n"), Secrets::Optional);
+    for (keys, expected) in [
+        ("mode: enforce", "ok\n"),
+        ("mode: report\nreport_until: 2030-01-31", "ok\n"),
+        ("mode: report\nreport_until: 2030-01-31T12:30:00Z", "ok\n"),
+        (
+            "mode: report",
+            "ok\npolicy.yaml:2: mode: without an end; report_until: 2030-01-31 would name the day it enforces again\n",
+        ),
+        ("mode: reprot", "problems\npolicy.yaml:2: mode: unknown mode \"reprot\"; did you mean \"report\"?\n"),
+        (
+            "report_until: 2030-01-31",
+            "problems\npolicy.yaml:2: report_until: report_until is for mode: report; write that too, or remove it\n",
+        ),
+        (
+            "mode: report\nreport_until: 31.1.2030",
+            "problems\npolicy.yaml:3: report_until: \"31.1.2030\" is not a day such as 2030-01-31, or a time such as \
+             2030-01-31T12:00:00Z\n",
+        ),
+        (
+            "mode: report\nreport_until: 2030-02-31",
+            "problems\npolicy.yaml:3: report_until: \"2030-02-31\" is not a day such as 2030-01-31, or a time such as \
+             2030-01-31T12:00:00Z\n",
+        ),
+    ] {
+        assert_eq!(said(keys), expected, "{keys}");
+    }
+}

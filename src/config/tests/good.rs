@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limit::Rate;
-use crate::policy::{Admits, NamedSets, Operation, Per, Principal, default_quotas};
+use crate::policy::{Admits, Mode, NamedSets, Operation, Per, Principal, default_quotas};
 use crate::request::GroupingKey;
 use std::time::Duration;
 
@@ -178,4 +178,33 @@ fn absolute_secret_files_are_taken() {
     let folder = folder();
     let text = EXAMPLE.replace("two.phc", &folder.path().join("good.phc").display().to_string());
     assert_eq!(good(&text).principals[0].basic.as_ref().map(|b| b.hashes.len()), Some(1));
+}
+
+#[test]
+fn every_rule_can_report() {
+    let policy = good(
+        "version: 1
+mode: report
+report_until: 2030-01-31
+sources: { s: { cidrs: [192.0.2.0/24], mode: report } }
+principals:
+  p:
+    basic: { username: p, password_hash_file: good.phc, mode: report }
+    from: { require: [s] }
+    grants: [{ operations: [push], job: a }, { operations: [push], job: b, mode: report }]
+    quotas: [{ per: job, burst: 1, period: 1m, mode: report }]
+quotas: [{ per: job, burst: 1, period: 1m, mode: report, report_until: 2030-02-01 }]
+",
+    );
+    let until = |day| Mode::Report { until: Some(humantime::parse_rfc3339(day).unwrap()) };
+    let always = Mode::Report { until: None };
+    let expected = [
+        ("policy", until("2030-01-31T00:00:00Z")),
+        ("p.basic", always),
+        ("p.grants[1]", always),
+        ("p.quotas[0]", always),
+        ("quotas[0]", until("2030-02-01T00:00:00Z")),
+        ("sources.s", always),
+    ];
+    assert_eq!(policy.reporting(), expected.map(|(name, mode)| (name.to_owned(), mode)));
 }

@@ -37,6 +37,7 @@ fn shown(check: &Check) -> String {
     let outcome = match check.outcome {
         Outcome::Passed => "passed".to_owned(),
         Outcome::Refused(reason) => reason.code().to_owned(),
+        Outcome::WouldRefuse(reason) => format!("would {}", reason.code()),
         Outcome::Asks => "asks".to_owned(),
     };
     let rule = check.rule.as_deref().unwrap_or("-");

@@ -1,0 +1,110 @@
+//! Who may be behind a request, by where it comes from.
+
+use super::decide::Checked;
+use super::trail::Notes;
+use super::{Denial, Reason, found, text};
+use crate::policy::{Admits, Basic, Principal, World, is_private};
+use crate::request::{Credential, Head, SourceError};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The principals that may be used from where the request comes.
+pub(super) struct Candidates<'w> {
+    /// With their places in the policy: first those whose sources admit it, then those with a source that only reports.
+    pub(super) list: Vec<(usize, &'w Principal)>,
+    /// How many of them are admitted.
+    admitted: usize,
+    /// Why nobody else is.
+    refusal: Option<Box<Denial>>,
+}
+
+/// The client's address and the candidates. While the whole policy only reports, the peer and nobody will do.
+pub(super) fn candidates<'w>(world: &'w World, head: &Head, notes: &mut Notes) -> Checked<(IpAddr, Candidates<'w>)> {
+    let source = notes.excuse(head.source.as_ref().map_err(|error| Box::new(unknown(error))))?;
+    let Some(source) = source.copied() else {
+        return Ok((head.peer, Candidates { list: Vec::new(), admitted: 0, refusal: None }));
+    };
+    let (mut list, mut reporting, mut set_missing) = (Vec::new(), Vec::new(), false);
+    for (index, principal) in world.policy.principals.iter().enumerate() {
+        match principal.from.admits(source, &head.listener, &world.sets) {
+            Admits::Yes => list.push((index, principal)),
+            refused => {
+                set_missing |= refused == Admits::SetMissing;
+                if reporting_source(principal, notes).is_some() {
+                    reporting.push((index, principal));
+                }
+            }
+        }
+    }
+    let admitted = list.len();
+    if admitted > 0 {
+        notes.passed(|| found::source(world, head, source, &list));
+        if reporting.is_empty() {
+            return Ok((source, Candidates { list, admitted, refusal: None }));
+        }
+    }
+    let refusal = refused(source, head, set_missing);
+    list.append(&mut reporting);
+    match list.first().filter(|_| admitted == 0).and_then(|(_, first)| reporting_source(first, notes)) {
+        Some(rule) => notes.would_refuse((*refusal).clone(), Some(rule)),
+        None if admitted == 0 => {
+            notes.excuse::<()>(Err(refusal.clone()))?;
+        }
+        None => {}
+    }
+    Ok((source, Candidates { list, admitted, refusal: Some(refusal) }))
+}
+
+fn unknown(error: &SourceError) -> Denial {
+    Denial::new(Reason::SourceUnknown).hint(text::SOURCE_UNKNOWN).detail(error.to_string())
+}
+
+fn refused(source: IpAddr, head: &Head, set_missing: bool) -> Box<Denial> {
+    let reason = if set_missing { Reason::RangesUnavailable } else { Reason::SourceNotAllowed };
+    let detail = format!("no principal may be used from {source} over the listener {:?}", head.listener);
+    Denial::new(reason).hint(text::source(source, is_private(source))).detail(detail).into()
+}
+
+/// The source of a principal that lets everybody in, since it only reports.
+fn reporting_source(principal: &Principal, notes: &Notes) -> Option<Arc<str>> {
+    let source = principal.from.sources().iter().find(|source| notes.rule_reports(source.mode))?;
+    Some(format!("sources.{}", source.name).into())
+}
+
+impl<'w> Candidates<'w> {
+    /// The principal that it turned out to be; it may be one that only a reporting source lets in.
+    pub(super) fn identified(&self, principal: &'w Principal, notes: &mut Notes) -> &'w Principal {
+        let admitted = self.list.iter().take(self.admitted).any(|(_, p)| std::ptr::eq(*p, principal));
+        if let (false, Some(refusal)) = (admitted || self.admitted == 0, &self.refusal) {
+            notes.would_refuse((**refusal).clone(), reporting_source(principal, notes));
+        }
+        notes.passed(|| found::principal(principal));
+        principal
+    }
+
+    /// Without proof: the principal whose credential only reports, or nobody while the whole policy does.
+    ///
+    /// # Errors
+    /// The refusal, where the credential is enforced.
+    pub(super) fn unproven(
+        &self,
+        head: &Head,
+        granted: impl Fn(&Principal) -> bool,
+        denial: Box<Denial>,
+        notes: &mut Notes,
+    ) -> Checked<Option<&'w Principal>> {
+        let with_password = || self.list.iter().filter_map(|(_, p)| Some((*p, p.basic.as_ref()?)));
+        let named = match &head.credential {
+            Ok(Some(Credential::Basic { username, .. })) => with_password().find(|(_, b)| b.username == *username),
+            _ => None,
+        };
+        let reports = |(_, basic): &(&Principal, &Basic)| notes.rule_reports(basic.mode);
+        let found = match named {
+            Some(named) => Some(named).filter(reports),
+            None => with_password().filter(reports).find(|(p, _)| granted(p)).or(with_password().find(reports)),
+        };
+        let Some((principal, _)) = found else { return notes.excuse(Err(denial)) };
+        notes.would_refuse(*denial, Some(format!("{}.basic", principal.name).into()));
+        Ok(Some(principal))
+    }
+}
