@@ -7,6 +7,7 @@ mod lines;
 mod load;
 mod mode;
 mod network;
+mod payload;
 mod principals;
 mod problem;
 mod quotas;

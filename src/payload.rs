@@ -6,35 +6,32 @@
 
 mod coding;
 mod fault;
+mod kind;
 mod limits;
 mod media_type;
 mod protobuf;
 mod reserved;
 mod series;
+mod summary;
 mod text;
 
 pub use coding::{Coding, DecodeFault, Decoder, MAX_RATIO, RATIO_FREE_BYTES};
 pub use fault::Fault;
-pub use limits::{PayloadShape, Rules};
+pub use kind::Kind;
+pub use limits::{LabelRules, LabelVerdict, NESTING, PayloadShape, Rules};
 pub use media_type::Format;
-
-/// What a body holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// Series. A replacement without one is a delete.
-    pub series: usize,
-}
+pub use series::SeriesHash;
+pub use summary::{Family, Summary};
 
 /// Checks a whole body.
 ///
 /// # Errors
 /// The first few faults. Nothing of the body may reach the gateway then.
 pub fn inspect(format: Format, body: &[u8], rules: &Rules<'_>) -> Result<Summary, Vec<Fault>> {
-    let series = match format {
-        Format::Text => text::check(body, rules)?,
-        Format::Protobuf => protobuf::check(body, rules)?,
-    };
-    Ok(Summary { series })
+    match format {
+        Format::Text => text::check(body, rules),
+        Format::Protobuf => protobuf::check(body, rules),
+    }
 }
 
 #[cfg(test)]

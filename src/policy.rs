@@ -7,15 +7,18 @@ mod mode;
 mod network;
 mod operation;
 mod pattern;
+mod payload;
 mod principal;
 mod quota;
 
+pub use crate::payload::PayloadShape;
 pub use grant::{Grant, LabelFault, LabelRule, Miss};
-pub use limits::{Limits, PayloadLimits, default_quotas};
+pub use limits::{Limits, default_quotas};
 pub use mode::Mode;
 pub use network::{Admits, From, Listener, NamedSets, Source, is_private, meets_private};
 pub use operation::{Operation, OperationSet};
 pub use pattern::{Pattern, PatternError};
+pub use payload::{PayloadLimits, PayloadRules};
 pub use principal::{Basic, Principal};
 pub use quota::{Per, QuotaRule, source_value};
 
@@ -75,6 +78,7 @@ impl Policy {
             rules.extend(principal.basic.iter().map(|basic| (format!("{}.basic", principal.name), basic.mode)));
             rules.extend(principal.grants.iter().map(|grant| (grant.name.to_string(), grant.mode)));
             rules.extend(principal.quotas.iter().map(|quota| (quota.name.to_string(), quota.mode)));
+            rules.insert(format!("{}.payload", principal.name), principal.payload.rules.mode);
         }
         rules.extend(self.shared_quotas.iter().map(|quota| (quota.name.to_string(), quota.mode)));
         let whole = [("policy".to_owned(), self.mode)];

@@ -85,7 +85,7 @@ fn what_is_not_whole_reaches_no_gateway() {
         ("gzip", changed(&zipped, zipped.len() - 5), 400, "payload_invalid", "checksum"),
         ("gzip", [zipped.clone(), b"x".to_vec()].concat(), 400, "payload_invalid", "behind"),
         ("gzip", BODY.to_vec(), 400, "payload_invalid", "not gzip"),
-        ("gzip", gzip(&zipped), 400, "payload_invalid", "line 1, column 2"),
+        ("gzip", gzip(&zipped), 400, "payload_invalid", "compress it once"),
         ("gzip", gzip(&vec![b'#'; 1 << 20]), 413, "payload_too_large", "more than 100 times"),
         ("gzip", gzip(&large), 413, "payload_too_large", "more than 2097152 bytes"),
         ("snappy", framed[..framed.len() - 1].to_vec(), 400, "payload_invalid", "cut"),

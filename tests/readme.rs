@@ -6,7 +6,7 @@ use common::gateway::Gateway;
 use common::guard::{Guard, PASSWORD, quickstart};
 use pushguard::config::{self, Secrets};
 use pushguard::decision::Reason;
-use pushguard::payload::{MAX_RATIO, RATIO_FREE_BYTES};
+use pushguard::payload::{MAX_RATIO, NESTING, RATIO_FREE_BYTES};
 use pushguard::policy::{Limits, PayloadLimits, Per, default_quotas};
 use pushguard::request::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES};
 use std::path::Path;
@@ -80,8 +80,11 @@ fn the_steps_to_a_checked_policy_work() {
 
 #[test]
 fn every_policy_compiles_without_a_problem() {
-    let policies = blocks("yaml");
-    assert_eq!(policies.len(), 2, "the README shows two policies");
+    let mut policies = blocks("yaml");
+    let payload = policies.iter().position(|block| block.starts_with("payload:")).expect("the README shows a payload");
+    let payload = policies.remove(payload).replace('\n', "\n  ");
+    policies.push(format!("version: 1\nprincipals: {{}}\ndefaults:\n  {payload}"));
+    assert_eq!(policies.len(), 3, "the README shows two policies and a part of one");
     for policy in policies {
         let compiled = config::read(&policy, Path::new(""), Secrets::Optional, &mut || [7; 48]);
         let (_, warnings) = compiled.unwrap_or_else(|problems| panic!("{policy}\n{problems:#?}"));
@@ -133,6 +136,9 @@ fn the_table_of_limits_is_the_codes() {
         ("bytes of a metric or label name", payload.shape.name_bytes.to_string()),
         ("bytes of a label value", payload.shape.value_bytes.to_string()),
         ("bytes of a HELP text", payload.shape.help_bytes.to_string()),
+        ("bytes of a line of text", payload.shape.line_bytes.to_string()),
+        ("bytes of a protobuf message", payload.shape.message_bytes.to_string()),
+        ("protobuf messages inside each other", NESTING.to_string()),
         ("bytes of all bodies at once", limits.body_bytes.to_string()),
         ("bytes of a head", MAX_HEAD_BYTES.to_string()),
         ("bytes of a request target", MAX_TARGET_BYTES.to_string()),

@@ -4,7 +4,7 @@ use super::load::Secrets;
 use super::mode::mode;
 use super::network::{self, NamedSource};
 use super::reader::{Node, Reader};
-use super::{principals, quotas};
+use super::{payload, principals, quotas};
 use crate::auth::PasswordHash;
 use crate::auth::phc::decoy;
 use crate::policy::{Listener, PayloadLimits, Policy, Principal, QuotaRule};
@@ -73,14 +73,14 @@ fn version(reader: &mut Reader, node: Option<Node<'_>>) {
 fn defaults(reader: &mut Reader, node: Option<Node<'_>>) -> (Option<Vec<QuotaRule>>, PayloadLimits) {
     let built_in = PayloadLimits::default();
     let Some(mut map) = node.and_then(|node| reader.map(&node)) else { return (None, built_in) };
-    let (rules, payload) = (map.take("quotas"), map.take("payload"));
+    let (rules, limits) = (map.take("quotas"), map.take("payload"));
     map.finish(reader);
     let rules = rules.map(|node| quotas::quotas(reader, &node, "defaults."));
-    let payload = match payload {
-        Some(node) => quotas::payload(reader, &node, built_in),
+    let limits = match limits {
+        Some(node) => payload::payload(reader, &node, &built_in),
         None => built_in,
     };
-    (rules, payload)
+    (rules, limits)
 }
 
 fn named_listeners(

@@ -52,7 +52,7 @@ fn jobs(reader: &mut Reader, node: &Node<'_>) -> Vec<Pattern> {
     texts.iter().filter_map(|(path, text)| pattern(reader, path, text)).collect()
 }
 
-fn labels(reader: &mut Reader, node: &Node<'_>) -> (Vec<LabelRule>, Option<Pattern>) {
+pub(super) fn labels(reader: &mut Reader, node: &Node<'_>) -> (Vec<LabelRule>, Option<Pattern>) {
     let (mut rules, mut further) = (Vec::<LabelRule>::new(), None);
     for (name, node) in reader.map(node).map(|m| m.rest()).unwrap_or_default() {
         let value = reader.text(&node).and_then(|text| pattern(reader, &node.path, &text));

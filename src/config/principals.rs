@@ -5,7 +5,7 @@ use super::load::Secrets;
 use super::mode::mode;
 use super::network::NamedSource;
 use super::reader::{Node, Reader, suggestion};
-use super::{grants, quotas, secrets};
+use super::{grants, payload, quotas, secrets};
 use crate::policy::{Basic, From, Principal};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ fn principal(reader: &mut Reader, name: &str, node: &Node<'_>, around: &Surround
     let own = quota.map(|node| quotas::quotas(reader, &node, &format!("{name}.")));
     let quotas = quotas::effective(own, around.default_quotas);
     let payload = match payload {
-        Some(node) => quotas::payload(reader, &node, around.default_payload.clone()),
+        Some(node) => payload::payload(reader, &node, &around.default_payload),
         None => around.default_payload.clone(),
     };
     Some(Principal { name: Arc::from(name), basic, anonymous, from, grants, quotas, payload })

@@ -1,11 +1,10 @@
-//! `quotas` and `payload`, and which of them apply to whom.
+//! `quotas`, and which of them apply to whom.
 
-use super::grants;
 use super::mode::mode;
 use super::reader::{Node, Reader};
 use super::units;
 use crate::limit::Rate;
-use crate::policy::{Limits, Operation, OperationSet, PayloadLimits, Per, QuotaRule, default_quotas};
+use crate::policy::{Operation, OperationSet, Per, QuotaRule, default_quotas};
 use std::time::Duration;
 
 /// The longest period of a quota.
@@ -80,59 +79,6 @@ pub(super) fn operations(reader: &mut Reader, node: &Node<'_>) -> Option<Operati
     let set: OperationSet =
         texts.iter().filter_map(|(path, text)| reader.one_of(path, "operation", text, &known)).collect();
     (!set.is_empty()).then_some(set)
-}
-
-/// Limits on the body.
-pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: PayloadLimits) -> PayloadLimits {
-    let Some(mut map) = reader.map(node) else { return defaults };
-    let (max_bytes, max_series, metrics) = (map.take("max_bytes"), map.take("max_series"), map.take("metrics"));
-    let max_decoded_bytes = map.take("max_decoded_bytes");
-    map.finish(reader);
-    let mut limits = defaults;
-    if let Some(bytes) = max_bytes.and_then(|node| bytes(reader, &node)) {
-        limits.max_bytes = bytes;
-        limits.max_decoded_bytes = limits.max_decoded_bytes.max(bytes);
-    }
-    if let Some((path, size)) = max_decoded_bytes.and_then(|node| Some((node.path.clone(), bytes(reader, &node)?))) {
-        if size < limits.max_bytes {
-            let message =
-                format!("it is less than max_bytes, {}; a body may come without an encoding", limits.max_bytes);
-            reader.problem(&path, message);
-        }
-        limits.max_decoded_bytes = size;
-    }
-    if let Some(series) = max_series.and_then(|node| series(reader, &node)) {
-        limits.shape.series = series;
-    }
-    if let Some(node) = metrics {
-        let texts = reader.texts(&node).unwrap_or_default();
-        let patterns = texts.iter().filter_map(|(path, text)| grants::pattern(reader, path, text));
-        limits.metrics = Some(patterns.collect());
-    }
-    limits
-}
-
-fn series(reader: &mut Reader, node: &Node<'_>) -> Option<usize> {
-    const MOST: u64 = 1_000_000;
-    let number = reader.number(node)?;
-    let series = usize::try_from(number).ok().filter(|_| (1..=MOST).contains(&number));
-    if series.is_none() {
-        reader.problem(&node.path, format!("expected 1 to {MOST} series, found {number}"));
-    }
-    series
-}
-
-fn bytes(reader: &mut Reader, node: &Node<'_>) -> Option<u64> {
-    let most = Limits::default().body_bytes;
-    let size = match node.value.as_u64() {
-        Some(bytes) => Some(bytes),
-        None => units::size(&reader.text(node)?),
-    };
-    let fitting = size.filter(|bytes| (1..=most).contains(bytes));
-    if fitting.is_none() {
-        reader.problem(&node.path, format!("expected 1 to {most} bytes, such as 256KiB or 1MiB"));
-    }
-    fitting
 }
 
 /// The quotas of a principal: its own, or else the file's defaults; operations that none of them counts have the

@@ -158,6 +158,11 @@ impl<'v> Map<'v> {
         Some(Node { value, path: key_path(&self.path, &name) })
     }
 
+    /// Whether there is an entry of that name.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| name == key)
+    }
+
     /// The entries that were not taken, for mappings whose keys are names.
     pub(super) fn rest(self) -> Vec<(String, Node<'v>)> {
         let path = self.path;

@@ -9,7 +9,7 @@ use super::{
     Admission, Charge, Charged, Claim, Decision, Denial, Facts, Inspected, LoginFailure, Permit, Reason, Step, Verdict,
 };
 use super::{Work, found, text};
-use crate::policy::{Grant, Miss, Mode, Operation, PayloadLimits, Principal, QuotaRule, World};
+use crate::policy::{Grant, Miss, Operation, PayloadLimits, Principal, QuotaRule, World};
 use crate::request::{Credential, Encoding, GroupingKey, Head, Length, Method, Origin, Read, Target};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -85,7 +85,7 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
     let Some(inspected) = &facts.body else {
         return Ok(Next::Step(Step::Inspect(Admission {
             limits: limits.clone(),
-            reports: notes.reports(Mode::Enforce),
+            reports: notes.reports(limits.rules.mode),
         })));
     };
     let Inspected { summary, would_deny } = inspected.clone()?;

@@ -15,11 +15,28 @@ pub struct PayloadShape {
     pub value_bytes: usize,
     /// Bytes of a HELP text.
     pub help_bytes: usize,
+    /// Bytes of a line of text.
+    pub line_bytes: usize,
+    /// Bytes of a protobuf message, which is a metric family.
+    pub message_bytes: usize,
 }
+
+/// Protobuf messages inside each other: family, metric, histogram, bucket, exemplar, label. What lies deeper, or in
+/// fields that the format does not know, is not looked into, by the gateway neither.
+pub const NESTING: usize = 6;
 
 impl Default for PayloadShape {
     fn default() -> Self {
-        Self { series: 5000, families: 1000, labels: 32, name_bytes: 128, value_bytes: 1024, help_bytes: 1024 }
+        Self {
+            series: 5000,
+            families: 1000,
+            labels: 32,
+            name_bytes: 128,
+            value_bytes: 1024,
+            help_bytes: 1024,
+            line_bytes: 65_536,
+            message_bytes: 1024 * 1024,
+        }
     }
 }
 
@@ -29,24 +46,54 @@ pub struct Rules<'r> {
     /// How large its parts may be.
     pub shape: &'r PayloadShape,
     /// The labels of the path, `job` included: the gateway replaces labels of the same name by them.
-    pub overwritten: &'r [&'r str],
-    /// Whether a metric of that name may be pushed.
-    pub allowed: &'r dyn Fn(&str) -> bool,
+    pub overwritten: &'r [(&'r str, &'r str)],
+    /// Whether the policy lets a metric of that name be pushed.
+    pub metric: &'r dyn Fn(&str) -> bool,
+    /// What the policy says of labels in the body; none where it says nothing.
+    pub labels: Option<&'r LabelRules<'r>>,
+    /// Whether what the policy says of metrics and labels is only told, not enforced.
+    pub report: bool,
+}
+
+/// What the policy says of labels in the body.
+pub struct LabelRules<'r> {
+    /// Labels that every series must have, those of the path apart; at most 64.
+    pub required: &'r [&'r str],
+    /// What it says of a label of that name and value.
+    pub judge: &'r dyn Fn(&str, &str) -> LabelVerdict,
+}
+
+/// What the policy says of one label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelVerdict {
+    /// It may be there.
+    Free,
+    /// It may not have this value.
+    Value,
+    /// It may not be there.
+    Denied,
 }
 
 impl Rules<'_> {
-    /// What is wrong with a legal metric name, if anything.
+    /// What is wrong with a legal metric name whatever the policy says, if anything.
     pub(super) fn name_fault(&self, name: &[u8]) -> Option<String> {
         if name.len() > self.shape.name_bytes {
             return Some(format!("a metric name has more than {} bytes", self.shape.name_bytes));
         }
-        let shown = String::from_utf8_lossy(name);
         if super::reserved::is_reserved(name) {
-            return Some(format!("the metric name {shown} is reserved for the gateway"));
-        }
-        if !(self.allowed)(&shown) {
-            return Some(format!("the metric {shown} may not be pushed"));
+            return Some(format!("the metric name {} is reserved for the gateway", String::from_utf8_lossy(name)));
         }
         None
+    }
+
+    /// What the policy has against a metric name, if anything.
+    pub(super) fn metric_refusal(&self, name: &[u8]) -> Option<String> {
+        let shown = String::from_utf8_lossy(name);
+        (!(self.metric)(&shown)).then(|| format!("the metric {shown} may not be pushed"))
+    }
+
+    /// Whether the gateway replaces a label of that name by the path's.
+    pub(super) fn overwrites(&self, name: &[u8]) -> bool {
+        self.overwritten.iter().any(|(label, _)| label.as_bytes() == name)
     }
 }

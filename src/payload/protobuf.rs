@@ -7,51 +7,69 @@
 mod wire;
 
 use super::fault::{Fault, Faults};
+use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
 use super::series::SeriesSet;
+use super::summary::{Family, Summary, collision};
 use super::text::cursor::{is_label_name, is_metric_name};
 use std::collections::HashSet;
 use wire::{Field, Fields, Value};
 
-/// Checks a whole body; answers its number of series.
+/// Checks a whole body.
 ///
 /// # Errors
 /// The first few faults, by message.
-pub(super) fn check(body: &[u8], rules: &Rules<'_>) -> Result<usize, Vec<Fault>> {
-    let series = SeriesSet::new(rules.overwritten);
-    let mut check = Check { rules, shape: rules.shape, families: HashSet::new(), series, samples: 0 };
-    let mut faults = Faults::new(&[]);
+pub(super) fn check(body: &[u8], rules: &Rules<'_>) -> Result<Summary, Vec<Fault>> {
+    let mut check = Check {
+        rules,
+        shape: rules.shape,
+        names: HashSet::new(),
+        families: Vec::new(),
+        series: SeriesSet::new(rules),
+        samples: 0,
+        faults: Faults::new(&[], rules.report),
+        number: 0,
+    };
     let mut rest = body;
-    let mut number = 0;
-    while !rest.is_empty() && !faults.full() {
-        number += 1;
+    while !rest.is_empty() && !check.faults.full() {
+        check.number += 1;
+        let number = check.number;
         let Some((message, tail)) = wire::delimited(rest) else {
-            faults.whole(format!("message {number}: its length is malformed, or longer than the body"));
+            check.faults.whole(format!("message {number}: its length is malformed, or longer than the body"));
             break;
         };
         if let Err(fault) = check.family(message) {
-            faults.whole(format!("message {number}: {fault}"));
+            check.faults.whole(format!("message {number}: {fault}"));
         }
         rest = tail;
     }
-    faults.result(check.samples)
+    if let Some(message) = collision(&check.families) {
+        check.faults.whole(message);
+    }
+    let (families, would_deny) = check.faults.result(check.families)?;
+    Ok(Summary { series: check.samples, families, would_deny })
 }
 
 struct Check<'b> {
     rules: &'b Rules<'b>,
     shape: &'b PayloadShape,
-    families: HashSet<&'b [u8]>,
+    names: HashSet<&'b [u8]>,
+    families: Vec<Family>,
     series: SeriesSet<'b>,
     samples: usize,
+    faults: Faults<'b>,
+    /// Of the message being read, from 1.
+    number: usize,
 }
 
 /// The types of `MetricFamily.type`, by number, with the field of `Metric` that holds their value.
-const TYPES: [(u64, u32); 5] = [(0, 3), (1, 2), (2, 4), (3, 5), (4, 7)];
-const SUMMARY: u64 = 2;
-const HISTOGRAM: u64 = 4;
+const VALUE_FIELDS: [u32; 5] = [3, 2, 4, 5, 7];
 
 impl<'b> Check<'b> {
     fn family(&mut self, message: &'b [u8]) -> Result<(), String> {
+        if message.len() > self.shape.message_bytes {
+            return Err(format!("it has more than {} bytes", self.shape.message_bytes));
+        }
         let (mut name, mut kind, mut metrics): (&[u8], u64, usize) = (b"", 0, 0);
         for field in Fields::new(message) {
             match field? {
@@ -65,24 +83,38 @@ impl<'b> Check<'b> {
         }
         self.name(name)?;
         let shown = String::from_utf8_lossy(name);
-        let Some((_, value_field)) = TYPES.iter().find(|(number, _)| *number == kind) else {
+        let of_kind = usize::try_from(kind).ok().and_then(|at| Kind::ALL.get(at).zip(VALUE_FIELDS.get(at)));
+        let Some((kind, value_field)) = of_kind else {
             return Err(format!("{shown} has the unknown type {kind}"));
         };
         if metrics == 0 {
             return Err(format!("{shown} holds no metric"));
         }
-        if !self.families.insert(name) {
+        if !self.names.insert(name) {
             return Err(format!("a second family {shown}"));
         }
-        if self.families.len() > self.shape.families {
+        if self.names.len() > self.shape.families {
             return Err(format!("more than {} metric families", self.shape.families));
         }
+        if let Some(refusal) = self.rules.metric_refusal(name) {
+            self.broken("", &refusal);
+        }
+        let mut hashes = Vec::new();
         for field in Fields::new(message) {
             if let Field { number: 4, value: Value::Bytes(metric) } = field? {
-                self.metric(name, kind, *value_field, metric).map_err(|fault| format!("{shown}: {fault}"))?;
+                self.metric(name, *kind, *value_field, metric).map_err(|fault| format!("{shown}: {fault}"))?;
+                hashes.push(self.series.metric(name));
             }
         }
+        self.families.push(Family::new(name, *kind, hashes));
         Ok(())
+    }
+
+    /// The policy has something against it.
+    fn broken(&mut self, family: &str, message: &str) {
+        let number = self.number;
+        let family = if family.is_empty() { String::new() } else { format!("{family}: ") };
+        self.faults.rule(None, format!("message {number}: {family}{message}"));
     }
 
     fn name(&self, name: &[u8]) -> Result<(), String> {
@@ -101,8 +133,8 @@ impl<'b> Check<'b> {
         std::str::from_utf8(help).map(|_| ()).map_err(|_| "HELP is not UTF-8".to_owned())
     }
 
-    fn metric(&mut self, family: &[u8], kind: u64, value_field: u32, metric: &'b [u8]) -> Result<(), String> {
-        self.series.begin(family);
+    fn metric(&mut self, family: &[u8], kind: Kind, value_field: u32, metric: &'b [u8]) -> Result<(), String> {
+        self.series.begin();
         let (mut labels, mut samples) = (0, 0);
         for field in Fields::new(metric) {
             match field? {
@@ -111,7 +143,7 @@ impl<'b> Check<'b> {
                     if labels > self.shape.labels {
                         return Err(format!("more than {} labels", self.shape.labels));
                     }
-                    self.label(kind, pair)?;
+                    self.label(family, kind, pair)?;
                 }
                 Field { number: 6, .. } => return Err("a timestamp; the gateway takes none, leave it out".to_owned()),
                 Field { number, value: Value::Bytes(value) } if number == value_field && samples == 0 => {
@@ -128,21 +160,22 @@ impl<'b> Check<'b> {
         if self.samples > self.shape.series {
             return Err(format!("more than {} series", self.shape.series));
         }
-        if !self.series.insert() {
+        if !self.series.insert(family) {
             return Err("the same series stands twice (labels of the path replace those in the body)".to_owned());
+        }
+        if let Some(missing) = self.series.missing() {
+            self.broken(&String::from_utf8_lossy(family), &format!("the label {missing} is needed"));
         }
         Ok(())
     }
 
-    fn label(&mut self, kind: u64, pair: &'b [u8]) -> Result<(), String> {
+    fn label(&mut self, family: &[u8], kind: Kind, pair: &'b [u8]) -> Result<(), String> {
         let (name, value) = self.pair(pair)?;
-        let special: &[u8] = match kind {
-            HISTOGRAM => b"le",
-            SUMMARY => b"quantile",
-            _ => b"",
-        };
-        if name == special {
+        if kind.special_label() == Some(name) {
             return Err(format!("the label {} belongs to its type", String::from_utf8_lossy(name)));
+        }
+        if let Some(refusal) = self.series.refusal(name, value, false) {
+            self.broken(&String::from_utf8_lossy(family), &refusal);
         }
         if !self.series.label(name, value) {
             return Err(format!("the label {} stands twice", String::from_utf8_lossy(name)));
@@ -175,10 +208,10 @@ impl<'b> Check<'b> {
     }
 
     /// The number of series that a value makes in the scrape.
-    fn value(&self, kind: u64, value: &'b [u8]) -> Result<usize, String> {
+    fn value(&self, kind: Kind, value: &'b [u8]) -> Result<usize, String> {
         match kind {
-            HISTOGRAM => self.histogram(value),
-            SUMMARY => {
+            Kind::Histogram => self.histogram(value),
+            Kind::Summary => {
                 let mut quantiles = Bounds::default();
                 for field in Fields::new(value) {
                     if let Field { number: 3, value: Value::Bytes(quantile) } = field? {

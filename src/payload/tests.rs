@@ -1,5 +1,9 @@
 //! Bodies: what holds how many series, what is refused, and that no bytes do harm.
 
+mod costs;
+mod faults;
+mod policy;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -7,11 +11,25 @@ fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// The path that bodies here are meant for.
+const PATH: &[(&str, &str)] = &[("job", "j"), ("x", "1")];
+
+/// Any metric but `forbidden…`, no rule for labels.
+fn rules(shape: &PayloadShape) -> Rules<'_> {
+    let metric = &|name: &str| !name.starts_with("forbidden");
+    Rules { shape, overwritten: PATH, metric, labels: None, report: false }
+}
+
+fn shown(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn summary(format: Format, body: &[u8]) -> Result<Summary, String> {
+    inspect(format, body, &rules(&PayloadShape::default())).map_err(|faults| shown(&faults))
+}
+
 fn checked(format: Format, body: &[u8]) -> Result<usize, String> {
-    let shape = PayloadShape::default();
-    let rules = Rules { shape: &shape, overwritten: &["job", "x"], allowed: &|name| !name.starts_with("forbidden") };
-    let shown = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    inspect(format, body, &rules).map(|summary| summary.series).map_err(shown)
+    summary(format, body).map(|summary| summary.series)
 }
 
 #[test]

@@ -8,10 +8,12 @@ mod family;
 mod number;
 
 use super::fault::{Fault, Faults};
+use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
 use super::series::SeriesSet;
+use super::summary::{Family, Summary, collision};
 use cursor::Cursor;
-use family::{Families, Kind, Resolved, Role};
+use family::{Families, Resolved, Role};
 
 /// What a body may look like and what is known of the group that it goes to.
 pub(super) struct TextCheck<'b> {
@@ -21,20 +23,23 @@ pub(super) struct TextCheck<'b> {
     series: SeriesSet<'b>,
     faults: Faults<'b>,
     samples: usize,
+    /// Where the line being read begins.
+    start: usize,
 }
 
-/// Checks a whole body; answers its number of series.
+/// Checks a whole body.
 ///
 /// # Errors
 /// The first few faults, in the order of the text.
-pub(super) fn check<'b>(body: &'b [u8], rules: &'b Rules<'b>) -> Result<usize, Vec<Fault>> {
+pub(super) fn check<'b>(body: &'b [u8], rules: &'b Rules<'b>) -> Result<Summary, Vec<Fault>> {
     let mut check = TextCheck {
         rules,
         shape: rules.shape,
         families: Families::new(),
-        series: SeriesSet::new(rules.overwritten),
-        faults: Faults::new(body),
+        series: SeriesSet::new(rules),
+        faults: Faults::new(body, rules.report),
         samples: 0,
+        start: 0,
     };
     check.body(body);
     check.finish()
@@ -44,33 +49,41 @@ type Checked<T = ()> = Result<T, (usize, String)>;
 
 impl<'b> TextCheck<'b> {
     fn body(&mut self, body: &'b [u8]) {
-        if let Err(error) = std::str::from_utf8(body) {
-            return self.faults.at_byte(error.valid_up_to(), "these bytes are not UTF-8");
+        if let Some((at, message)) = unreadable(body) {
+            return self.faults.at_byte(at, message);
         }
-        let mut start = 0;
-        while let Some(rest) = body.get(start..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = body.get(self.start..).filter(|rest| !rest.is_empty()) {
             let Some(length) = memchr::memchr(b'\n', rest) else {
-                return self.faults.at_byte(body.len(), "the last line does not end in a line feed");
+                return self.faults.at_byte(body.len(), NO_LINE_FEED);
             };
             let line = rest.get(..length).unwrap_or_default();
-            if let Err((column, message)) = self.line(line) {
-                self.faults.at_byte(start + column, message);
-                if self.faults.full() {
-                    return;
-                }
+            if line.last() == Some(&b'\r') {
+                // Every further line ends so too.
+                return self.faults.at_byte(self.start + length - 1, WINDOWS);
             }
-            start += length + 1;
+            if let Err((column, message)) = self.line(line) {
+                self.faults.at_byte(self.start + column, message);
+            }
+            if self.faults.full() {
+                return;
+            }
+            self.start += length + 1;
         }
     }
 
-    fn finish(mut self) -> Result<usize, Vec<Fault>> {
-        if let Some(message) = self.families.collision() {
+    fn finish(mut self) -> Result<Summary, Vec<Fault>> {
+        let families: Vec<Family> = self.families.into_sampled().map(|(n, k, m)| Family::new(n, k, m)).collect();
+        if let Some(message) = collision(&families) {
             self.faults.whole(message);
         }
-        self.faults.result(self.samples)
+        let (families, would_deny) = self.faults.result(families)?;
+        Ok(Summary { series: self.samples, families, would_deny })
     }
 
     fn line(&mut self, line: &'b [u8]) -> Checked {
+        if line.len() > self.shape.line_bytes {
+            return Err((self.shape.line_bytes, format!("a line has more than {} bytes", self.shape.line_bytes)));
+        }
         let mut cursor = Cursor::new(line);
         cursor.blanks();
         match cursor.peek() {
@@ -78,6 +91,11 @@ impl<'b> TextCheck<'b> {
             Some(b'#') => self.comment(&mut cursor),
             Some(_) => self.sample(&mut cursor),
         }
+    }
+
+    /// The policy has something against what stands there.
+    fn broken(&mut self, at: usize, message: String) {
+        self.faults.rule(Some(self.start + at), message);
     }
 
     /// `# HELP name text`, `# TYPE name type`, or a comment that says nothing.
@@ -146,27 +164,35 @@ impl<'b> TextCheck<'b> {
         let at = cursor.at();
         let name = cursor.metric_name();
         if name.is_empty() {
-            return Err((at, "a line is a comment (#) or begins with a metric name".to_owned()));
+            return Err((at, no_name(cursor.peek())));
+        }
+        if !cursor.at_blank_or_end() && cursor.peek() != Some(b'{') {
+            return Err((cursor.at(), "a metric name has letters, digits, _ and : alone".to_owned()));
         }
         let resolved = self.family(at, name)?;
         let kind = self.families.get_mut(resolved.family).begin_sample();
         cursor.blanks();
-        self.series.begin(name);
-        let labels = self.labels(cursor, kind, resolved.role)?;
+        self.series.begin();
+        let labels = self.labels(cursor, kind)?;
         let value = value(cursor)?;
         self.check_role(at, kind, resolved.role, labels, value)?;
         self.samples += 1;
         if self.samples > self.shape.series {
             return Err((at, format!("more than {} series", self.shape.series)));
         }
-        if !self.series.insert() {
+        if !self.series.insert(name) {
             return Err((at, "the same series stands twice (labels of the path replace those in the body)".to_owned()));
+        }
+        let family = self.families.get_mut(resolved.family);
+        family.add(self.series.metric(family.name()));
+        if let Some(missing) = self.series.missing() {
+            self.broken(at, format!("the label {missing} is needed"));
         }
         Ok(())
     }
 
     /// Reads `{name="value",…}` where there is one; answers whether the label special to the type was in it.
-    fn labels(&mut self, cursor: &mut Cursor<'b>, kind: Kind, role: Role) -> Checked<bool> {
+    fn labels(&mut self, cursor: &mut Cursor<'b>, kind: Kind) -> Checked<bool> {
         if cursor.peek() != Some(b'{') {
             return Ok(false);
         }
@@ -185,14 +211,17 @@ impl<'b> TextCheck<'b> {
             if count > self.shape.labels {
                 return Err((at, format!("more than {} labels", self.shape.labels)));
             }
-            let fresh = if kind.special_label(role) == Some(name) {
+            let fresh = if kind.special_label() == Some(name) {
                 special = true;
                 let number = number::float(value).ok_or_else(|| {
                     (at, format!("the value of the label {} is not a number", String::from_utf8_lossy(name)))
                 })?;
                 self.series.number(name, number)
             } else {
-                self.series.label(name, value)
+                if let Some(refusal) = self.series.refusal(name, value, true) {
+                    self.broken(at, refusal);
+                }
+                self.series.spelled_label(name, value)
             };
             if !fresh {
                 return Err((at, format!("the label {} stands twice", String::from_utf8_lossy(name))));
@@ -220,12 +249,12 @@ impl<'b> TextCheck<'b> {
         }
         cursor.blanks();
         if cursor.peek() != Some(b'=') {
-            return Err((cursor.at(), "expected = behind a label name".to_owned()));
+            return Err((cursor.at(), "expected = behind a label name, as in {NAME=\"VALUE\"}".to_owned()));
         }
         cursor.skip(1);
         cursor.blanks();
         if cursor.peek() != Some(b'"') {
-            return Err((cursor.at(), "a label value stands in double quotes".to_owned()));
+            return Err((cursor.at(), "a label value stands in double quotes, as in {NAME=\"VALUE\"}".to_owned()));
         }
         cursor.skip(1);
         let at = cursor.at();
@@ -250,6 +279,9 @@ impl<'b> TextCheck<'b> {
         if self.families.len() > self.shape.families {
             return Err((at, format!("more than {} metric families", self.shape.families)));
         }
+        if let Some(refusal) = self.rules.metric_refusal(name) {
+            self.broken(at, refusal);
+        }
         Ok(resolved)
     }
 
@@ -264,6 +296,36 @@ impl<'b> TextCheck<'b> {
         };
         Err((at, message.to_owned()))
     }
+}
+
+const NO_LINE_FEED: &str =
+    "the last line does not end in a line feed; curl -d strips it, --data-binary sends the body as it is";
+const WINDOWS: &str =
+    "the line ends in a carriage return (Windows line ends); the format ends lines in a line feed alone";
+
+/// What makes a body unreadable as text at all, and where.
+fn unreadable(body: &[u8]) -> Option<(usize, &'static str)> {
+    const MARKS: [(&[u8], &str); 4] = [
+        (b"\xef\xbb\xbf", "a byte order mark; save the file as UTF-8 without one"),
+        (b"\xff\xfe", "the body is UTF-16; save the file as UTF-8 (in PowerShell: -Encoding utf8NoBOM)"),
+        (b"\xfe\xff", "the body is UTF-16; save the file as UTF-8"),
+        (b"\x1f\x8b", "the body is gzip; compress it once, and send Content-Encoding: gzip"),
+    ];
+    if let Some((_, message)) = MARKS.into_iter().find(|(mark, _)| body.starts_with(mark)) {
+        return Some((0, message));
+    }
+    let error = std::str::from_utf8(body).err()?;
+    Some((error.valid_up_to(), "these bytes are not UTF-8"))
+}
+
+/// What is wrong with a line that begins with that byte.
+fn no_name(first: Option<u8>) -> String {
+    let what = match first {
+        Some(b'{') => "; names in quotes are not taken by every gateway",
+        Some(b'0'..=b'9') => "; a metric name does not begin with a digit",
+        _ => "",
+    };
+    format!("a line is a comment (#) or begins with a metric name{what}")
 }
 
 fn value(cursor: &mut Cursor<'_>) -> Checked<f64> {
@@ -283,9 +345,11 @@ fn value(cursor: &mut Cursor<'_>) -> Checked<f64> {
     cursor.blanks();
     match cursor.peek() {
         None => Err((behind, "a blank behind the value".to_owned())),
-        Some(b'0'..=b'9' | b'-' | b'+') => {
-            Err((cursor.at(), "a timestamp; the gateway takes none, leave it out".to_owned()))
-        }
+        Some(b'0'..=b'9' | b'-' | b'+') => Err((
+            cursor.at(),
+            "a timestamp; the gateway takes none, leave it out: it keeps the time of the push as push_time_seconds"
+                .to_owned(),
+        )),
         Some(_) => Err((cursor.at(), "nothing may stand behind the value".to_owned())),
     }
 }

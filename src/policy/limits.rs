@@ -1,41 +1,8 @@
 //! The documented default limits. The README's table is checked against this file.
 
-use super::{Mode, OperationSet, Pattern, Per, QuotaRule};
+use super::{Mode, OperationSet, Per, QuotaRule};
 use crate::limit::Rate;
-use crate::payload::PayloadShape;
-use std::sync::Arc;
 use std::time::Duration;
-
-/// Limits on a pushed body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayloadLimits {
-    /// The most bytes of a body on the wire.
-    pub max_bytes: u64,
-    /// The most bytes of it once it is decoded.
-    pub max_decoded_bytes: u64,
-    /// How large its parts may be.
-    pub shape: PayloadShape,
-    /// The metric names that may be pushed; none means any.
-    pub metrics: Option<Arc<[Pattern]>>,
-}
-
-impl PayloadLimits {
-    /// Whether a metric of that name may be pushed.
-    pub fn allows(&self, name: &str) -> bool {
-        self.metrics.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(name)))
-    }
-}
-
-impl Default for PayloadLimits {
-    fn default() -> Self {
-        Self {
-            max_bytes: 1024 * 1024,
-            max_decoded_bytes: 4 * 1024 * 1024,
-            shape: PayloadShape::default(),
-            metrics: None,
-        }
-    }
-}
 
 /// Limits of the process that no policy changes.
 #[derive(Clone, Copy, Debug)]

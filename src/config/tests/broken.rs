@@ -46,7 +46,17 @@ principals:
       - { burst: 1 }
       - { per: job, burst: 1, period: 400d, operations: [push] }
       - { per: job, burst: 1, period: 1m, operations: [scrape] }
-    payload: { max_bytes: 1TiB, max_series: 0, metrics: [] }
+    payload:
+      max_bytes: 1TiB
+      max_series: 0
+      max_labels: 2000
+      max_line_bytes: 1GiB
+      metrics: []
+      denied_metrics: ["\\"]
+      denied_labels: x
+      labels: { a: "1", "a?": "1", "*": "*", b-c: "1", le: 5 }
+      max_lables: 5
+      mode: dry-run
   twin:
     basic: { username: ci, password_hash_file: good.phc }
     from: { require: [office] }
@@ -92,7 +102,7 @@ principals:
   none: { anonymous: true, from: anywhere, grants: [{ operations: [scrape] }] }
   list: []
 quotas: [{ per: principal, burst: 10 }]
-defaults: { quotas: {}, payload: { max_bytes: 25MiB } }
+defaults: { quotas: {}, payload: { max_bytes: 25MiB, max_decoded_bytes: 1KiB } }
 "#;
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limit::Rate;
+use crate::payload::{LabelVerdict, PayloadShape};
 use crate::policy::{Admits, Mode, NamedSets, Operation, Per, Principal, default_quotas};
 use crate::request::GroupingKey;
 use std::time::Duration;
@@ -108,8 +109,73 @@ fn quotas_and_limits_own_defaults_and_built_in() {
     assert_eq!(shared.operations.iter().collect::<Vec<_>>(), [Operation::Push, Operation::Scrape]);
     let (ci, other) = (&principal(&policy, "ci").payload, &principal(&policy, "other").payload);
     assert_eq!((ci.max_bytes, ci.shape.series), (256 * 1024, 2000));
-    assert!(ci.allows("exunit_tests") && !ci.allows("up"));
-    assert_eq!((other.max_bytes, other.allows("up")), (100_000, true));
+    assert!(ci.rules.allows("exunit_tests") && !ci.rules.allows("up"));
+    assert_eq!((other.max_bytes, other.rules.allows("up")), (100_000, true));
+}
+
+#[test]
+fn limits_and_rules_of_a_body() {
+    let policy = good(
+        r#"
+version: 1
+principals:
+  own:
+    anonymous: true
+    from: anywhere
+    grants: [{ operations: [push], job: a }]
+    payload:
+      max_bytes: 8MiB
+      max_families: 7
+      max_labels: 64
+      max_name_bytes: 200
+      max_value_bytes: 2KiB
+      max_help_bytes: 3KiB
+      max_line_bytes: 4KiB
+      max_message_bytes: 5KiB
+      denied_metrics: ["secret_*"]
+      labels: { team: "a-*", "branch?": main }
+      denied_labels: ["user_*"]
+      mode: enforce
+  other: { anonymous: true, from: anywhere, grants: [{ operations: [push], job: b }] }
+defaults:
+  payload: { max_decoded_bytes: 2MiB, max_series: 9, metrics: ["*_total"], mode: report, report_until: 2030-01-31 }
+"#,
+    );
+    let (own, other) = (&principal(&policy, "own").payload, &principal(&policy, "other").payload);
+    let built_in = PayloadShape::default();
+    assert_eq!(other.shape, PayloadShape { series: 9, ..built_in });
+    assert_eq!((other.max_bytes, other.max_decoded_bytes), (1 << 20, 2 << 20));
+    assert_eq!(
+        own.shape,
+        PayloadShape {
+            series: 9,
+            families: 7,
+            labels: 64,
+            name_bytes: 200,
+            value_bytes: 2048,
+            help_bytes: 3072,
+            line_bytes: 4096,
+            message_bytes: 5120,
+        }
+    );
+    assert_eq!((own.max_bytes, own.max_decoded_bytes), (8 << 20, 8 << 20), "a body may come without an encoding");
+    assert_eq!(own.rules.mode, Mode::Enforce);
+    assert_eq!(policy.reporting().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["other.payload"]);
+    let rules = &own.rules;
+    assert!(rules.says_labels() && !other.rules.says_labels());
+    for (name, allowed) in [("a_total", true), ("up", false), ("secret_x_total", false)] {
+        assert_eq!(rules.allows(name), allowed, "{name}");
+    }
+    for (name, value, verdict) in [
+        ("team", "a-1", LabelVerdict::Free),
+        ("team", "b-1", LabelVerdict::Value),
+        ("branch", "main", LabelVerdict::Free),
+        ("branch", "x", LabelVerdict::Value),
+        ("user_id", "1", LabelVerdict::Denied),
+        ("other", "1", LabelVerdict::Free),
+    ] {
+        assert_eq!(rules.judge(name, value), verdict, "{name}={value}");
+    }
 }
 
 /// What is not limited has the built-in limit, operation by operation; nothing is unlimited.

@@ -155,6 +155,23 @@ fn a_quota_that_reports_refuses_nothing() {
 }
 
 #[test]
+fn rules_of_a_payload_that_report_let_names_pass_and_no_fault() {
+    let world = with("payload: {", "payload: { mode: report, labels: { team: a },");
+    let told = format!("{PUSHED}, would payload_invalid by -");
+    check(
+        &world,
+        &[
+            (&format!("{PUSH} | body up{{team=\"a\"}} 1\\n"), PUSHED),
+            (&format!("{PUSH} | body up{{team=\"b\"}} 1\\n"), &told),
+            (&format!("{PUSH} | body up 1\\n"), &told),
+            (&format!("{PUSH} | body down{{team=\"a\"}} 1\\n"), &told),
+            (&format!("{PUSH} | body down 1\\ndown 1\\n"), "verify charge inspect deny payload_invalid"),
+            (&format!("{PUSH} | body go_x 1\\n"), "verify charge inspect deny payload_invalid"),
+        ],
+    );
+}
+
+#[test]
 fn a_policy_that_reports_enforces_only_what_keeps_the_gateway_whole() {
     let world = with("version: 1", "version: 1\nmode: report\nlisteners: { l: { trusted_proxies: [10.0.0.0/8] } }");
     let nobody = "charge inspect allow push POST /metrics/job/ci";

@@ -1,39 +1,8 @@
 //! Metric families of one body: which line belongs to which, and what its type makes of it.
 
+use crate::payload::kind::Kind;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
-
-/// A metric type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-    Summary,
-    Untyped,
-}
-
-impl Kind {
-    /// The gateway takes any case.
-    pub(super) fn read(text: &[u8]) -> Option<Self> {
-        let known = [
-            (&b"counter"[..], Self::Counter),
-            (b"gauge", Self::Gauge),
-            (b"histogram", Self::Histogram),
-            (b"summary", Self::Summary),
-            (b"untyped", Self::Untyped),
-        ];
-        known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, kind)| kind)
-    }
-
-    /// The label that the type keeps for itself; its value is a number.
-    pub(super) fn special_label(self, role: Role) -> Option<&'static [u8]> {
-        match (self, role) {
-            (Self::Histogram, _) => Some(b"le"),
-            (Self::Summary, _) => Some(b"quantile"),
-            _ => None,
-        }
-    }
-}
 
 /// What a line is to its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,20 +26,33 @@ pub(super) struct Family<'b> {
     pub(super) kind: Option<Kind>,
     pub(super) help: bool,
     pub(super) sampled: bool,
+    /// Its metrics in the gateway, each at least once.
+    pub(super) metrics: Vec<u64>,
 }
 
-impl Family<'_> {
+impl<'b> Family<'b> {
     /// A family whose samples come before a type is untyped for good.
     pub(super) fn begin_sample(&mut self) -> Kind {
         self.sampled = true;
         *self.kind.get_or_insert(Kind::Untyped)
+    }
+
+    pub(super) fn name(&self) -> &'b [u8] {
+        self.name
+    }
+
+    /// Adds a metric; the lines of a histogram are one.
+    pub(super) fn add(&mut self, metric: u64) {
+        if self.metrics.last() != Some(&metric) {
+            self.metrics.push(metric);
+        }
     }
 }
 
 /// All families, by name.
 pub(super) struct Families<'b> {
     list: Vec<Family<'b>>,
-    by_name: HashMap<&'b [u8], usize>,
+    by_name: HashMap<&'b [u8], usize, RandomState>,
     /// Lines of one family mostly follow each other.
     last: Option<(&'b [u8], Resolved)>,
     scrap: Family<'b>,
@@ -80,7 +62,7 @@ const SUFFIXES: [(&[u8], Role); 3] = [(b"_bucket", Role::Bucket), (b"_sum", Role
 
 impl<'b> Families<'b> {
     pub(super) fn new() -> Self {
-        Self { list: Vec::new(), by_name: HashMap::new(), last: None, scrap: Family::default() }
+        Self { list: Vec::new(), by_name: HashMap::default(), last: None, scrap: Family::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -127,21 +109,9 @@ impl<'b> Families<'b> {
         Resolved { family: self.list.len() - 1, role: Role::Itself }
     }
 
-    /// A family that has the name of a part of a histogram or summary.
-    pub(super) fn collision(&self) -> Option<String> {
-        let sampled = |family: &&Family<'_>| family.sampled;
-        self.list.iter().filter(sampled).find_map(|family| {
-            let base = SUFFIXES.iter().find_map(|(suffix, role)| {
-                let base = family.name.strip_suffix(*suffix)?;
-                let owner = self.list.get(*self.by_name.get(base)?)?;
-                let parts =
-                    owner.kind == Some(Kind::Histogram) || (owner.kind == Some(Kind::Summary) && *role != Role::Bucket);
-                (parts && owner.sampled).then_some(base)
-            })?;
-            let (name, base) = (String::from_utf8_lossy(family.name), String::from_utf8_lossy(base));
-            Some(format!(
-                "the metric {name} has the name of a part of {base}; write TYPE {base} before it, or rename it"
-            ))
-        })
+    /// The families that have samples. The gateway drops others.
+    pub(super) fn into_sampled(self) -> impl Iterator<Item = (&'b [u8], Kind, Vec<u64>)> {
+        let sampled = self.list.into_iter().filter(|family| family.sampled);
+        sampled.map(|family| (family.name, family.kind.unwrap_or(Kind::Untyped), family.metrics))
     }
 }

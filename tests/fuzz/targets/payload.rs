@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn series(format: Format, body: &[u8]) -> Result<usize, Vec<Fault>> {
     let shape = PayloadShape::default();
-    let rules = Rules { shape: &shape, overwritten: &["job", "instance"], allowed: &|_| true };
+    let rules = Rules { shape: &shape, overwritten: &[("job", "j"), ("instance", "i")], metric: &|_| true, labels: None, report: false };
     let found = inspect(format, body, &rules).map(|summary| summary.series);
     match &found {
         Ok(series) => assert!(*series <= shape.series),

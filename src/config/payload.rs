@@ -1,0 +1,125 @@
+//! `payload`: limits and rules for what is pushed.
+
+use super::grants::{self, pattern};
+use super::mode::mode;
+use super::reader::{Map, Node, Reader};
+use super::units;
+
+use crate::policy::{Limits, Pattern, PayloadLimits, PayloadRules, PayloadShape};
+use std::sync::Arc;
+
+/// A key that limits a part of the body, the most that it may be set to, and what it sets.
+type Part = (&'static str, u64, fn(&mut PayloadShape) -> &mut usize);
+
+/// Keys that count, and keys that measure bytes. What is read is compared with each of them, so all of them have an end.
+const COUNTS: [Part; 3] = [
+    ("max_series", 1_000_000, |shape| &mut shape.series),
+    ("max_families", 100_000, |shape| &mut shape.families),
+    ("max_labels", 1024, |shape| &mut shape.labels),
+];
+const SIZES: [Part; 5] = [
+    ("max_name_bytes", 64 * 1024, |shape| &mut shape.name_bytes),
+    ("max_value_bytes", 1024 * 1024, |shape| &mut shape.value_bytes),
+    ("max_help_bytes", 1024 * 1024, |shape| &mut shape.help_bytes),
+    ("max_line_bytes", 24 * 1024 * 1024, |shape| &mut shape.line_bytes),
+    ("max_message_bytes", 24 * 1024 * 1024, |shape| &mut shape.message_bytes),
+];
+
+/// Limits and rules; what is not said is as in `defaults`.
+pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: &PayloadLimits) -> PayloadLimits {
+    let mut limits = defaults.clone();
+    let Some(mut map) = reader.map(node) else { return limits };
+    let (max_bytes, max_decoded_bytes) = (map.take("max_bytes"), map.take("max_decoded_bytes"));
+    let counts = COUNTS.map(|(key, most, part)| (map.take(key), most, part));
+    let sizes = SIZES.map(|(key, most, part)| (map.take(key), most, part));
+    rules(reader, &mut map, &mut limits.rules);
+    map.finish(reader);
+    sums(reader, max_bytes, max_decoded_bytes, &mut limits);
+    for (node, most, part) in counts {
+        let count = node.and_then(|node| count(reader, &node, most));
+        if let Some(count) = count {
+            *part(&mut limits.shape) = count;
+        }
+    }
+    for (node, most, part) in sizes {
+        let size = node.and_then(|node| usize::try_from(bytes(reader, &node, most)?).ok());
+        if let Some(size) = size {
+            *part(&mut limits.shape) = size;
+        }
+    }
+    limits
+}
+
+/// The size of the whole, on the wire and decoded.
+fn sums(reader: &mut Reader, max_bytes: Option<Node<'_>>, decoded: Option<Node<'_>>, limits: &mut PayloadLimits) {
+    let most = Limits::default().body_bytes;
+    if let Some(size) = max_bytes.and_then(|node| bytes(reader, &node, most)) {
+        limits.max_bytes = size;
+        limits.max_decoded_bytes = limits.max_decoded_bytes.max(size);
+    }
+    let Some(node) = decoded else { return };
+    let Some(size) = bytes(reader, &node, most) else { return };
+    if size < limits.max_bytes {
+        let message = format!("it is less than max_bytes, {}; a body may come without an encoding", limits.max_bytes);
+        reader.problem(&node.path, message);
+    }
+    limits.max_decoded_bytes = size;
+}
+
+fn rules(reader: &mut Reader, map: &mut Map<'_>, rules: &mut PayloadRules) {
+    let (metrics, denied_metrics) = (map.take("metrics"), map.take("denied_metrics"));
+    let (labels, denied_labels) = (map.take("labels"), map.take("denied_labels"));
+    // A principal that says nothing of a mode has that of the defaults.
+    if map.has("mode") || map.has("report_until") {
+        rules.mode = mode(reader, map);
+    }
+    if let Some(node) = metrics {
+        rules.metrics = Some(patterns(reader, &node));
+    }
+    if let Some(node) = denied_metrics {
+        rules.denied_metrics = patterns(reader, &node);
+    }
+    if let Some(node) = labels {
+        rules.labels = self::labels(reader, &node);
+    }
+    if let Some(node) = denied_labels {
+        rules.denied_labels = patterns(reader, &node);
+    }
+}
+
+fn patterns(reader: &mut Reader, node: &Node<'_>) -> Arc<[Pattern]> {
+    let texts = reader.texts(node).unwrap_or_default();
+    texts.iter().filter_map(|(path, text)| pattern(reader, path, text)).collect()
+}
+
+fn labels(reader: &mut Reader, node: &Node<'_>) -> Arc<[crate::policy::LabelRule]> {
+    let (rules, further) = grants::labels(reader, node);
+    if further.is_some() {
+        reader.problem(&node.path, "further labels are always admitted in a body; name unwanted ones in denied_labels");
+    }
+    if rules.len() > PayloadRules::MOST_LABELS {
+        reader.problem(&node.path, format!("at most {} labels can be named", PayloadRules::MOST_LABELS));
+    }
+    rules.into()
+}
+
+fn count(reader: &mut Reader, node: &Node<'_>, most: u64) -> Option<usize> {
+    let number = reader.number(node)?;
+    let count = usize::try_from(number).ok().filter(|_| (1..=most).contains(&number));
+    if count.is_none() {
+        reader.problem(&node.path, format!("expected 1 to {most}, found {number}"));
+    }
+    count
+}
+
+fn bytes(reader: &mut Reader, node: &Node<'_>, most: u64) -> Option<u64> {
+    let size = match node.value.as_u64() {
+        Some(bytes) => Some(bytes),
+        None => units::size(&reader.text(node)?),
+    };
+    let fitting = size.filter(|bytes| (1..=most).contains(bytes));
+    if fitting.is_none() {
+        reader.problem(&node.path, format!("expected 1 to {most} bytes, such as 256KiB or 1MiB"));
+    }
+    fitting
+}

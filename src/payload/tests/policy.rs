@@ -1,0 +1,97 @@
+//! What a policy says of metrics and labels.
+
+use super::*;
+
+fn judge(name: &str, value: &str) -> LabelVerdict {
+    match name {
+        "repository" if value != "acme/app" => LabelVerdict::Value,
+        "note" if value != "a\nb\"" => LabelVerdict::Value,
+        "user" => LabelVerdict::Denied,
+        _ => LabelVerdict::Free,
+    }
+}
+
+/// The faults, and what would be denied.
+fn found(format: Format, body: &[u8], report: bool) -> (Vec<String>, Vec<String>) {
+    let shape = PayloadShape::default();
+    let label_rules = LabelRules { required: &["repository"], judge: &judge };
+    let rules = Rules { labels: Some(&label_rules), report, ..rules(&shape) };
+    let texts = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>();
+    match inspect(format, body, &rules) {
+        Ok(summary) => (Vec::new(), texts(summary.would_deny)),
+        Err(faults) => (texts(faults), Vec::new()),
+    }
+}
+
+#[test]
+fn rules_hold_in_both_formats_and_report_mode_only_tells() {
+    let good: &[(&str, &str)] = &[("repository", "acme/app")];
+    type Labels = [(&'static str, &'static str)];
+    let rows: &[(&str, &Labels, &[&str])] = &[
+        ("a", good, &[]),
+        ("a", &[("repository", "acme/app"), ("note", "a\nb\""), ("free", "x")], &[]),
+        ("a", &[], &["the label repository is needed"]),
+        ("a", &[("repository", "")], &["the label repository is needed"]),
+        ("a", &[("repository", "evil/app")], &["the value of the label repository may not be pushed"]),
+        ("a", &[("repository", "acme/app"), ("note", "a\\nb\"")], &["the value of the label note may not be pushed"]),
+        ("a", &[("repository", "acme/app"), ("user", "eve")], &["the label user may not be pushed"]),
+        // The path's label replaces it, whatever it says.
+        ("a", &[("repository", "acme/app"), ("x", "anything")], &[]),
+        ("forbidden_x", good, &["the metric forbidden_x may not be pushed"]),
+        ("forbidden_x", &[], &["the metric forbidden_x may not be pushed", "the label repository is needed"]),
+    ];
+    for (name, labels, expected) in rows {
+        let spelled = labels.iter().map(|(name, value)| {
+            let value = value.replace('\\', "\\\\").replace('\n', "\\n").replace('"', "\\\"");
+            format!("{name}=\"{value}\"")
+        });
+        let text = format!("{name}{{{}}} 1\n", spelled.collect::<Vec<_>>().join(","));
+        let pairs = labels.iter().map(|(n, v)| field(1, &[field(1, n.as_bytes()), field(2, v.as_bytes())].concat()));
+        let metric = [pairs.collect::<Vec<_>>().concat(), field(2, &gauge())].concat();
+        let wire = message(&[field(1, name.as_bytes()), varint(3 << 3), varint(1), field(4, &metric)].concat());
+        for (format, body) in [(Format::Text, text.into_bytes()), (Format::Protobuf, wire)] {
+            let about = format!("{format:?} {name} {labels:?}");
+            let same = |texts: &[String]| {
+                texts.len() == expected.len() && texts.iter().zip(*expected).all(|(text, end)| text.ends_with(end))
+            };
+            let (faults, told) = found(format, &body, false);
+            assert!(same(&faults) && told.is_empty(), "{about}: {faults:?}");
+            let (faults, told) = found(format, &body, true);
+            assert!(same(&told) && faults.is_empty(), "{about}: {told:?}");
+        }
+    }
+}
+
+/// Report mode is for what the policy chooses; a body that would do harm is refused all the same.
+#[test]
+fn report_mode_spares_no_fault_of_the_body() {
+    for body in ["a 1", "a 1 1700000000000\n", "go_x 1\n", "a{x=\"1\"} 1\na{x=\"2\"} 1\n", "a{__name__=\"b\"} 1\n"] {
+        let (faults, _) = found(Format::Text, body.as_bytes(), true);
+        assert_eq!(faults.len(), 1, "{body:?}: {faults:?}");
+    }
+    let many = "a 1\n".to_owned() + &(0..50).map(|n| format!("a{{n=\"{n}\"}} 1\n")).collect::<String>();
+    assert_eq!(found(Format::Text, many.as_bytes(), true).1.len(), 5, "a report is short");
+}
+
+#[test]
+fn the_same_metric_has_the_same_hash_however_it_is_spelled() {
+    let hash = |labels: &[(&str, &str)]| {
+        let mut hash = SeriesHash::new(b"a");
+        labels.iter().for_each(|(name, value)| hash.label(name.as_bytes(), value.as_bytes()));
+        hash.value()
+    };
+    // What the gateway stores: the path's labels, and an instance.
+    let stored = hash(&[("x", "1"), ("l", "a\"b\n"), ("job", "j"), ("instance", "")]);
+    let text = summary(Format::Text, b"a{l=\"a\\\"b\\n\",x=\"9\",e=\"\"} 1\n").unwrap();
+    assert_eq!(text.families, [Family { name: "a".into(), kind: Kind::Untyped, metrics: vec![stored] }]);
+    let label = field(1, &[field(1, b"l"), field(2, b"a\"b\n")].concat());
+    let metric = field(4, &[label, field(2, &gauge())].concat());
+    let wire = message(&[field(1, b"a"), varint(3 << 3), varint(1), metric].concat());
+    let wire = summary(Format::Protobuf, &wire).unwrap();
+    assert_eq!(wire.families, [Family { name: "a".into(), kind: Kind::Gauge, metrics: vec![stored] }]);
+    // The lines of a histogram are one metric.
+    let body = b"# TYPE a histogram\na_bucket{l=\"a\\\"b\\n\",le=\"1\"} 1\na_bucket{le=\"+Inf\",l=\"a\\\"b\\n\"} 1\na_sum{l=\"a\\\"b\\n\"} 1\na_count{l=\"a\\\"b\\n\"} 1\n";
+    let histogram = summary(Format::Text, body).unwrap();
+    assert_eq!(histogram.families, [Family { name: "a".into(), kind: Kind::Histogram, metrics: vec![stored] }]);
+    assert_eq!(histogram.series, 4);
+}

@@ -1,0 +1,70 @@
+//! What a principal may push: how much of it, and by which names.
+
+use super::{LabelRule, Mode, Pattern};
+use crate::payload::{LabelVerdict, PayloadShape};
+use std::sync::Arc;
+
+/// Limits on a pushed body, and rules for what is in it.
+#[derive(Clone, Debug)]
+pub struct PayloadLimits {
+    /// The most bytes of a body on the wire.
+    pub max_bytes: u64,
+    /// The most bytes of it once it is decoded.
+    pub max_decoded_bytes: u64,
+    /// How large its parts may be.
+    pub shape: PayloadShape,
+    /// Which metrics and labels may be in it.
+    pub rules: PayloadRules,
+}
+
+impl Default for PayloadLimits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 1024 * 1024,
+            max_decoded_bytes: 4 * 1024 * 1024,
+            shape: PayloadShape::default(),
+            rules: PayloadRules::default(),
+        }
+    }
+}
+
+/// Which metrics and labels may be pushed. By default any.
+#[derive(Clone, Debug, Default)]
+pub struct PayloadRules {
+    /// Whether a broken rule is only told.
+    pub mode: Mode,
+    /// The metric names that may be pushed; none means any.
+    pub metrics: Option<Arc<[Pattern]>>,
+    /// Metric names that may not, whatever `metrics` says.
+    pub denied_metrics: Arc<[Pattern]>,
+    /// What certain labels must be, whether they come with the path or in the body.
+    pub labels: Arc<[LabelRule]>,
+    /// Label names that may not be in the body.
+    pub denied_labels: Arc<[Pattern]>,
+}
+
+impl PayloadRules {
+    /// The most entries of `labels`.
+    pub const MOST_LABELS: usize = 32;
+
+    /// Whether a metric of that name may be pushed.
+    pub fn allows(&self, name: &str) -> bool {
+        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
+        self.metrics.as_ref().is_none_or(|patterns| any(patterns)) && !any(&self.denied_metrics)
+    }
+
+    /// Whether anything is said of labels.
+    pub fn says_labels(&self) -> bool {
+        !self.labels.is_empty() || !self.denied_labels.is_empty()
+    }
+
+    /// What is said of a label.
+    pub fn judge(&self, name: &str, value: &str) -> LabelVerdict {
+        match self.labels.iter().find(|rule| rule.name == name) {
+            Some(rule) if !rule.value.matches(value) => LabelVerdict::Value,
+            Some(_) => LabelVerdict::Free,
+            None if self.denied_labels.iter().any(|pattern| pattern.matches(name)) => LabelVerdict::Denied,
+            None => LabelVerdict::Free,
+        }
+    }
+}
