@@ -39,7 +39,8 @@ impl Handler for Admin {
             Ok(head) => self.answer(&head).await,
         };
         let answer = answer.unwrap_or_else(|denial| Answer::denied(&denial, reply));
-        send(incoming.wire, &answer, reply, WRITE).await;
+        // Who asked and is gone is told nothing.
+        let _ = send(incoming.wire, &answer, reply, WRITE).await;
     }
 }
 

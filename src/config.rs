@@ -18,7 +18,7 @@ mod units;
 pub use fingerprint::Fingerprint;
 pub use load::{Loaded, Secrets, load, load_noting, read};
 pub use problem::{Problem, Problems};
-pub use units::duration;
+pub use units::{duration, size};
 
 #[cfg(test)]
 mod tests;

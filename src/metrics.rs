@@ -43,6 +43,11 @@ struct ListenerLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BuildLabels {
     version: &'static str,
 }
@@ -66,6 +71,7 @@ pub struct Metrics {
     reload_success_time: Gauge<f64, AtomicU64>,
     would_deny: Family<ReasonLabels, Counter>,
     report_mode: Family<ScopeLabels, Gauge>,
+    limits_reached: Family<LimitLabels, Counter>,
 }
 
 impl Metrics {
@@ -85,6 +91,7 @@ impl Metrics {
             reload_success_time: Gauge::default(),
             would_deny: Family::default(),
             report_mode: Family::default(),
+            limits_reached: Family::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests by verdict, reason, operation and principal", metrics.requests.clone());
@@ -135,6 +142,11 @@ impl Metrics {
             metrics.report_mode.clone(),
         );
         metrics.set_report_mode(false, 0);
+        registry.register(
+            "limits_reached",
+            "Connections and requests that a limit ended, by the flag or the key of the policy that sets it",
+            metrics.limits_reached.clone(),
+        );
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.register("build_info", "The version of this program; always 1", build);
@@ -174,6 +186,16 @@ impl Metrics {
         let set = |scope, value| self.report_mode.get_or_create(&ScopeLabels { scope }).set(value);
         set("policy", i64::from(whole));
         set("rules", i64::try_from(rules).unwrap_or(i64::MAX));
+    }
+
+    /// Shows these limits from the start, at 0.
+    pub fn know_limits(&self, names: impl Iterator<Item = &'static str>) {
+        names.for_each(|limit| drop(self.limits_reached.get_or_create(&LimitLabels { limit })));
+    }
+
+    /// Counts what a limit ended.
+    pub fn count_limit(&self, limit: &'static str) {
+        self.limits_reached.get_or_create(&LimitLabels { limit }).inc();
     }
 
     /// The metrics as OpenMetrics text.

@@ -2,6 +2,7 @@
 //! checks is [`crate::decision::decide`]'s.
 
 mod grant;
+mod limit;
 mod limits;
 mod mode;
 mod network;
@@ -13,6 +14,7 @@ mod quota;
 
 pub use crate::payload::PayloadShape;
 pub use grant::{Grant, LabelFault, LabelRule, Miss};
+pub use limit::Limit;
 pub use limits::{Limits, default_quotas};
 pub use mode::Mode;
 pub use network::{Admits, From, Listener, NamedSets, Source, is_private, meets_private};

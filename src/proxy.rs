@@ -18,14 +18,17 @@ mod head;
 mod listener;
 mod proxy_protocol;
 mod respond;
+mod room;
 mod service;
+mod time;
 mod upstream;
 mod wire;
 
 pub use connections::Connections;
 pub use exchange::Proxy;
 pub use listener::{Handler, Incoming, Listener, PeerKind, Refused};
-pub use respond::{Answer, Reply, send};
+pub use respond::{Answer, Reply, Unsent, send};
+pub use room::Room;
 pub use service::{Service, bind};
 pub use upstream::{Upstream, UpstreamUrl, UpstreamUrlError};
 pub use wire::{AnswerHead, Wire};

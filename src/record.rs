@@ -2,6 +2,7 @@
 
 use crate::decision::{Decision, Denial, Identity};
 use crate::metrics::{Metrics, RequestLabels};
+use crate::policy::Limit;
 use crate::request::{GroupingKey, Head, Target};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub struct Record<'a> {
     pub denial: Option<&'a Denial>,
     /// What the gateway said that the client was not told.
     pub detail: &'a str,
+    /// The limit that ended it, where no denial says so.
+    pub limit: Option<Limit>,
     /// The status of the answer.
     pub status: u16,
     /// Bytes of the request's body.
@@ -102,6 +105,9 @@ impl Record<'_> {
             principal: principal.map_or_else(|| "none".to_owned(), ToString::to_string),
         };
         metrics.requests.get_or_create(&labels).inc();
+        if let Some(limit) = self.denial.and_then(|d| d.limit).or(self.limit) {
+            metrics.count_limit(limit.name());
+        }
         metrics.request_duration.observe(self.duration.as_secs_f64());
         if let Some(upstream) = self.upstream {
             metrics.upstream_duration.observe(upstream.as_secs_f64());

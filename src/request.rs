@@ -11,7 +11,7 @@ mod web;
 pub use credential::{Credential, CredentialError};
 pub use grouping_key::{GroupingKey, PathFault, encode_segment};
 pub use head::{Encoding, Head, Length, Origin};
-pub use raw::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES, Method, RawHead, RawHeadError, Version};
+pub use raw::{HeadLimits, Method, RawHead, RawHeadError, Version};
 pub use source::{ClientFrom, Peer, SourceError, client_address};
 pub use target::{Read, Target, TargetError};
 pub use web::{ExternalUrl, RoutePrefix, Web, WebError};

@@ -9,7 +9,7 @@ const EDGES: &[(&str, &str)] = &[
     ("cli", "admin auth clock config fetch gate live logging metrics policy proxy ranges request secret"),
     ("admin", "decision metrics proxy request"),
     ("proxy", "clock decision gate live metrics payload policy record request"),
-    ("record", "decision metrics request"),
+    ("record", "decision metrics policy request"),
     ("gate", "auth clock decision limit policy request"),
     ("decision", "auth limit payload policy request secret"),
     ("config", "auth limit policy prefix_set request"),

@@ -7,8 +7,7 @@ use common::guard::{Guard, PASSWORD, quickstart};
 use pushguard::config::{self, Secrets};
 use pushguard::decision::Reason;
 use pushguard::payload::{MAX_RATIO, NESTING, RATIO_FREE_BYTES};
-use pushguard::policy::{Limits, PayloadLimits, Per, default_quotas};
-use pushguard::request::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES};
+use pushguard::policy::{Limit, Limits, PayloadLimits, Per, default_quotas};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -140,9 +139,9 @@ fn the_table_of_limits_is_the_codes() {
         ("bytes of a protobuf message", payload.shape.message_bytes.to_string()),
         ("protobuf messages inside each other", NESTING.to_string()),
         ("bytes of all bodies at once", limits.body_bytes.to_string()),
-        ("bytes of a head", MAX_HEAD_BYTES.to_string()),
-        ("bytes of a request target", MAX_TARGET_BYTES.to_string()),
-        ("header fields", MAX_FIELDS.to_string()),
+        ("bytes of a head", limits.head_size.bytes.to_string()),
+        ("bytes of a request target", limits.head_size.target.to_string()),
+        ("header fields", limits.head_size.fields.to_string()),
         ("connections at once", limits.connections.to_string()),
         ("connections at once from one source", limits.source_connections.to_string()),
         ("time for a head", seconds(limits.head)),
@@ -153,12 +152,18 @@ fn the_table_of_limits_is_the_codes() {
         }),
         ("time of an idle connection", seconds(limits.idle)),
         ("time to write an answer", seconds(limits.write)),
+        ("time for a whole request", seconds(limits.request)),
+        ("time to wait for room for a body, or for a turn to read", seconds(limits.room_wait)),
         ("time to connect to the gateway", seconds(limits.connect)),
         ("time to the first byte of the gateway's answer", seconds(limits.first_byte)),
         ("time for the whole exchange with the gateway", seconds(limits.upstream)),
         ("writes in flight to the gateway", limits.upstream_writes.to_string()),
         ("writes that wait for it", limits.upstream_queue.to_string()),
         ("writes of them to one group", limits.group_queue.to_string()),
+        ("scrapes in flight to the gateway", limits.upstream_scrapes.to_string()),
+        ("other reads in flight to the gateway", limits.upstream_reads.to_string()),
+        ("bytes of the gateway's answer to a write", limits.answer_bytes.to_string()),
+        ("bytes of a page of the gateway", limits.page_bytes.to_string()),
         ("logins that wait for the password verifier", limits.login_queue.to_string()),
         ("time for which a verified password is remembered", seconds(limits.login_cache)),
         ("quota states kept", limits.quota_keys.to_string()),
@@ -167,6 +172,15 @@ fn the_table_of_limits_is_the_codes() {
         table("| limit | default | set by |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
     let actual: Vec<(String, String)> = actual.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     assert_eq!(documented, actual);
+}
+
+#[test]
+fn every_limit_that_is_counted_says_where_it_is_set() {
+    let set_by: Vec<String> = table("| limit | default | set by |").into_iter().map(|row| row[2].clone()).collect();
+    for limit in Limit::ALL {
+        let (flag, key) = (format!("`--{}`", limit.name()), format!("`{}` in the policy", limit.name()));
+        assert!(set_by.iter().any(|cell| *cell == flag || *cell == key), "{} is not in the table", limit.name());
+    }
 }
 
 #[test]

@@ -131,6 +131,18 @@ fn a_bad_policy_ends_the_start_with_1_and_all_its_problems() {
     assert!(text.contains("/nonexistent/policy.yaml"), "{text}");
 }
 
+/// The policy and the flags must fit each other.
+#[test]
+fn a_body_that_never_fits_ends_the_start_with_1() {
+    let policy = with(EVERYTHING, "    quotas:\n", "    payload: { max_bytes: 2MiB }\n    quotas:\n");
+    let start = |room| Start::new(&policy, "http://127.0.0.1:1").flag("--web.max-body-memory", room);
+    let (status, said) = start("1MiB").fail();
+    assert_eq!(status.code(), Some(1), "{said}");
+    let expected = "principals.all.payload.max_bytes: a body of 2097152 bytes never fits into --web.max-body-memory";
+    assert!(said.contains(expected), "{said}");
+    drop(start("2MiB").run());
+}
+
 #[test]
 fn what_cannot_be_bound_ends_the_start_with_2() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,7 @@
 //! The limits of the process as flags. Each defaults to the documented one.
 
 use crate::policy::Limits;
+use crate::request::HeadLimits;
 use std::time::Duration;
 
 /// Limits on connections, heads, bodies and the gateway.
@@ -23,6 +24,22 @@ pub(super) struct LimitFlags {
     #[arg(long = "web.head-timeout", env = "PUSHGUARD_WEB_HEAD_TIMEOUT", value_name = "DURATION")]
     #[arg(default_value = "10s", value_parser = duration)]
     head: Duration,
+    /// Bytes of a request head
+    #[arg(long = "web.max-head-bytes", env = "PUSHGUARD_WEB_MAX_HEAD_BYTES", value_name = "BYTES")]
+    #[arg(default_value = "16KiB", value_parser = head_bytes)]
+    head_bytes: usize,
+    /// Header fields of a request
+    #[arg(long = "web.max-header-fields", env = "PUSHGUARD_WEB_MAX_HEADER_FIELDS", value_name = "N")]
+    #[arg(default_value_t = Limits::default().head_size.fields, value_parser = count)]
+    head_fields: usize,
+    /// Bytes of a request target
+    #[arg(long = "web.max-target-bytes", env = "PUSHGUARD_WEB_MAX_TARGET_BYTES", value_name = "BYTES")]
+    #[arg(default_value = "8KiB", value_parser = head_bytes)]
+    target_bytes: usize,
+    /// The time for a whole request, from its first byte to the answer
+    #[arg(long = "web.request-timeout", env = "PUSHGUARD_WEB_REQUEST_TIMEOUT", value_name = "DURATION")]
+    #[arg(default_value = "90s", value_parser = duration)]
+    request: Duration,
     /// The time for a whole body
     #[arg(long = "web.body-timeout", env = "PUSHGUARD_WEB_BODY_TIMEOUT", value_name = "DURATION")]
     #[arg(default_value = "30s", value_parser = duration)]
@@ -31,6 +48,14 @@ pub(super) struct LimitFlags {
     #[arg(long = "web.body-min-rate", env = "PUSHGUARD_WEB_BODY_MIN_RATE", value_name = "BYTES")]
     #[arg(default_value_t = Limits::default().body_rate, value_parser = clap::value_parser!(u64).range(1..))]
     body_rate: u64,
+    /// Bytes of all bodies that are held at once
+    #[arg(long = "web.max-body-memory", env = "PUSHGUARD_WEB_MAX_BODY_MEMORY", value_name = "BYTES")]
+    #[arg(default_value = "24MiB", value_parser = bytes)]
+    body_bytes: u64,
+    /// How long a request waits for room for its body, or for its turn to read from the gateway
+    #[arg(long = "web.room-timeout", env = "PUSHGUARD_WEB_ROOM_TIMEOUT", value_name = "DURATION")]
+    #[arg(default_value = "2s", value_parser = duration)]
+    room_wait: Duration,
     /// The time to write an answer
     #[arg(long = "web.write-timeout", env = "PUSHGUARD_WEB_WRITE_TIMEOUT", value_name = "DURATION")]
     #[arg(default_value = "30s", value_parser = duration)]
@@ -55,6 +80,26 @@ pub(super) struct LimitFlags {
     #[arg(long = "upstream.max-queue", env = "PUSHGUARD_UPSTREAM_MAX_QUEUE", value_name = "N")]
     #[arg(default_value_t = Limits::default().upstream_queue, value_parser = count)]
     upstream_queue: usize,
+    /// Pushes and deletes of them to one group
+    #[arg(long = "upstream.max-group-queue", env = "PUSHGUARD_UPSTREAM_MAX_GROUP_QUEUE", value_name = "N")]
+    #[arg(default_value_t = Limits::default().group_queue, value_parser = count)]
+    group_queue: usize,
+    /// Scrapes at the gateway at once
+    #[arg(long = "upstream.max-scrapes", env = "PUSHGUARD_UPSTREAM_MAX_SCRAPES", value_name = "N")]
+    #[arg(default_value_t = Limits::default().upstream_scrapes, value_parser = count)]
+    upstream_scrapes: usize,
+    /// Other reads at the gateway at once
+    #[arg(long = "upstream.max-reads", env = "PUSHGUARD_UPSTREAM_MAX_READS", value_name = "N")]
+    #[arg(default_value_t = Limits::default().upstream_reads, value_parser = count)]
+    upstream_reads: usize,
+    /// Bytes of the gateway's answer to a push or delete
+    #[arg(long = "upstream.max-answer", env = "PUSHGUARD_UPSTREAM_MAX_ANSWER", value_name = "BYTES")]
+    #[arg(default_value = "64KiB", value_parser = bytes)]
+    answer_bytes: u64,
+    /// Bytes of a page of the gateway
+    #[arg(long = "upstream.max-page", env = "PUSHGUARD_UPSTREAM_MAX_PAGE", value_name = "BYTES")]
+    #[arg(default_value = "64MiB", value_parser = bytes)]
+    page_bytes: u64,
 }
 
 impl LimitFlags {
@@ -65,14 +110,23 @@ impl LimitFlags {
             source_connections: self.source_connections,
             idle: self.idle,
             head: self.head,
+            head_size: HeadLimits { bytes: self.head_bytes, fields: self.head_fields, target: self.target_bytes },
+            request: self.request,
             body: self.body,
             body_rate: self.body_rate,
+            body_bytes: self.body_bytes,
+            room_wait: self.room_wait,
             write: self.write,
             connect: self.connect,
             first_byte: self.first_byte,
             upstream: self.upstream,
             upstream_writes: self.upstream_writes,
             upstream_queue: self.upstream_queue,
+            group_queue: self.group_queue,
+            upstream_scrapes: self.upstream_scrapes,
+            upstream_reads: self.upstream_reads,
+            answer_bytes: self.answer_bytes,
+            page_bytes: self.page_bytes,
             ..Limits::default()
         }
     }
@@ -81,6 +135,17 @@ impl LimitFlags {
 fn count(text: &str) -> Result<usize, String> {
     const MOST: usize = 100_000;
     text.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or_else(|| format!("expected 1 to {MOST}"))
+}
+
+fn head_bytes(text: &str) -> Result<usize, String> {
+    let bytes = crate::config::size(text).filter(|n| (256..=1024 * 1024).contains(n));
+    bytes.and_then(|n| usize::try_from(n).ok()).ok_or_else(|| "expected 256 to 1MiB, such as 16KiB".to_owned())
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    const MOST: u64 = 1024 * 1024 * 1024;
+    let bytes = crate::config::size(text).filter(|n| (1024..=MOST).contains(n));
+    bytes.ok_or_else(|| "expected 1KiB to 1GiB, such as 24MiB".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -118,6 +183,11 @@ mod tests {
             "--web.max-connections=-1",
             "--web.body-min-rate=0",
             "--upstream.max-queue=1000000",
+            "--web.max-head-bytes=10",
+            "--web.max-target-bytes=2MiB",
+            "--web.max-body-memory=0",
+            "--upstream.max-page=2GiB",
+            "--upstream.max-scrapes=0",
         ] {
             assert!(Cli::try_parse_from(["x", flag]).is_err(), "{flag}");
         }

@@ -16,8 +16,8 @@ use crate::gate::Gate;
 use crate::live::Live;
 use crate::logging;
 use crate::metrics::Metrics;
-use crate::policy::Policy;
-use crate::proxy::{self, Connections, Proxy, Upstream, UpstreamUrl};
+use crate::policy::{Limit, Policy};
+use crate::proxy::{self, Connections, Proxy, Room, Upstream, UpstreamUrl};
 use crate::ranges::refresh::{self, Refresher, Settings};
 use crate::ranges::store::Store;
 use crate::request::{ExternalUrl, RoutePrefix, Web};
@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 /// Stand in front of a Pushgateway and enforce a policy.
 #[derive(Debug, clap::Args)]
@@ -119,6 +119,7 @@ impl Serve {
         let source = PolicyFile {
             file: self.policy_file.clone(),
             listeners: self.listen.iter().map(|listen| listen.name.clone()).collect(),
+            body_bytes: self.limits.limits().body_bytes,
         };
         let Reading { outcome, watched } = source.read();
         let policy = match outcome {
@@ -178,6 +179,7 @@ impl Serve {
         let exposure = Exposure { listeners: bound_addresses(&listeners), metrics: metrics.clone() };
         exposure.tell(&policy);
         metrics.set_reloaded(clock.wall());
+        metrics.know_limits(Limit::ALL.iter().map(|limit| limit.name()));
         let keys = policy.github_keys.clone();
         let system = SystemRandom::new();
         let cache_key = random::bytes(&system).ok_or("the system has no randomness")?;
@@ -189,7 +191,7 @@ impl Serve {
             gate,
             upstream: Arc::new(Upstream::new(self.upstream_url.clone(), limits, clock.clone())),
             limits,
-            body_room: Semaphore::new(usize::try_from(limits.body_bytes / 1024).unwrap_or(usize::MAX >> 4)),
+            body_room: Room::new(limits.body_bytes),
             clock: clock.clone(),
             metrics: metrics.clone(),
             web: self.web(),

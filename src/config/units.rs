@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Bytes: `65536`, `256KiB`, `1MiB`, or decimal `300kB`, `1MB`.
-pub(super) fn size(text: &str) -> Option<u64> {
+/// Bytes: `65536`, `256KiB`, `1MiB`, or decimal `300kB`, `1MB`; none where it is not one.
+pub fn size(text: &str) -> Option<u64> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at_checked(split)?;
     let factor: u64 = match unit.trim_start() {

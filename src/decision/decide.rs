@@ -9,7 +9,7 @@ use super::{
     Admission, Charge, Charged, Claim, Decision, Denial, Facts, Inspected, LoginFailure, Permit, Reason, Step, Verdict,
 };
 use super::{Work, found, text};
-use crate::policy::{Grant, Miss, Operation, PayloadLimits, Principal, QuotaRule, World};
+use crate::policy::{Grant, Limit, Miss, Operation, PayloadLimits, Principal, QuotaRule, World};
 use crate::request::{Credential, Encoding, GroupingKey, Head, Length, Method, Origin, Read, Target};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -84,6 +84,7 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
     notes.enter(Stage::Payload);
     let Some(inspected) = &facts.body else {
         return Ok(Next::Step(Step::Inspect(Admission {
+            principal: principal.map(|p| p.name.clone()),
             limits: limits.clone(),
             reports: notes.reports(limits.rules.mode),
         })));
@@ -252,7 +253,7 @@ fn declared_body(limits: &PayloadLimits, head: &Head, request: &Request<'_>) -> 
         Length::Absent => Err(Denial::new(Reason::LengthRequired).hint(text::LENGTH_REQUIRED).into()),
         Length::Exact(bytes) if bytes > limits.max_bytes => {
             let hint = format!("it has {bytes} bytes, at most {} are taken", limits.max_bytes);
-            Err(Denial::new(Reason::PayloadTooLarge).hint(hint).into())
+            Err(Denial::new(Reason::PayloadTooLarge).limit(Limit::BodyBytes).hint(hint).into())
         }
         _ => Ok(()),
     }

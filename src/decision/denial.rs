@@ -1,6 +1,7 @@
 //! A refusal with its two texts: one for the client, one for the operator.
 
 use super::Reason;
+use crate::policy::Limit;
 use std::time::Duration;
 
 /// A refused request.
@@ -17,6 +18,8 @@ pub struct Denial {
     pub retry: Option<Exhaustion>,
     /// The methods that this path takes, for `Allow`.
     pub allow: Option<&'static str>,
+    /// The limit of the process or of the payload that was met, for the metric.
+    pub limit: Option<Limit>,
 }
 
 /// A limit that time refills.
@@ -52,7 +55,7 @@ fn shortened(text: String) -> String {
 impl Denial {
     /// A refusal that says nothing beyond its reason.
     pub fn new(reason: Reason) -> Self {
-        Self { reason, hint: String::new(), detail: String::new(), retry: None, allow: None }
+        Self { reason, hint: String::new(), detail: String::new(), retry: None, allow: None, limit: None }
     }
 
     /// Adds what the client should do.
@@ -82,6 +85,12 @@ impl Denial {
     /// Adds the methods that the path takes.
     pub fn allow(mut self, methods: &'static str) -> Self {
         self.allow = Some(methods);
+        self
+    }
+
+    /// Names the limit that was met.
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.limit = Some(limit);
         self
     }
 

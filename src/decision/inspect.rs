@@ -2,7 +2,7 @@
 
 use super::{Admission, Denial, Inspected, Reason};
 use crate::payload::{self, Coding, DecodeFault, Decoder, Fault, Format, LabelRules, Rules, Summary};
-use crate::policy::{LabelRule, PayloadLimits};
+use crate::policy::{LabelRule, Limit, PayloadLimits};
 use crate::request::{Encoding, GroupingKey, Head, Target};
 
 impl Admission {
@@ -20,7 +20,7 @@ impl Admission {
     pub fn undecodable(&self, fault: &DecodeFault) -> Denial {
         match fault {
             DecodeFault::TooLarge(_) | DecodeFault::Ratio => {
-                Denial::new(Reason::PayloadTooLarge).hint(fault.to_string())
+                Denial::new(Reason::PayloadTooLarge).limit(Limit::BodyBytes).hint(fault.to_string())
             }
             DecodeFault::Malformed(what) => invalid((*what).to_owned()),
         }

@@ -124,12 +124,18 @@ impl ChargeEntry {
 /// Proof that the body may be read. Only `decide` makes one.
 #[derive(Clone, Debug)]
 pub struct Admission {
+    pub(super) principal: Option<Arc<str>>,
     pub(super) limits: PayloadLimits,
     /// Whether rules on the content only report; syntax, sizes and what breaks the scrape always refuse.
     pub(super) reports: bool,
 }
 
 impl Admission {
+    /// Whose body it is; nobody's where a credential is only reported on.
+    pub fn principal(&self) -> Option<&Arc<str>> {
+        self.principal.as_ref()
+    }
+
     /// The most bytes to read, whatever the client declares.
     pub fn max_bytes(&self) -> u64 {
         self.limits.max_bytes

@@ -2,6 +2,7 @@
 
 use super::{Mode, OperationSet, Per, QuotaRule};
 use crate::limit::Rate;
+use crate::request::HeadLimits;
 use std::time::Duration;
 
 /// Limits of the process that no policy changes.
@@ -15,6 +16,10 @@ pub struct Limits {
     pub idle: Duration,
     /// The time from the first byte of a head to its last.
     pub head: Duration,
+    /// How large a head may be.
+    pub head_size: HeadLimits,
+    /// The time from the first byte of a head to the last of the answer.
+    pub request: Duration,
     /// The time from the end of the head to the end of the body.
     pub body: Duration,
     /// The time that a body has before its first byte, and may fall behind `body_rate`.
@@ -23,8 +28,8 @@ pub struct Limits {
     pub body_rate: u64,
     /// Bytes of bodies held at once.
     pub body_bytes: u64,
-    /// How long a request waits for room for its body.
-    pub body_wait: Duration,
+    /// How long a request waits for room for its body, or for a place among the reads.
+    pub room_wait: Duration,
     /// The time to write an answer.
     pub write: Duration,
     /// The time to connect to the gateway.
@@ -39,6 +44,14 @@ pub struct Limits {
     pub upstream_queue: usize,
     /// Writes that wait for an earlier one to the same group.
     pub group_queue: usize,
+    /// Scrapes at the gateway at once.
+    pub upstream_scrapes: usize,
+    /// Other reads at the gateway at once: its pages, its API, its health.
+    pub upstream_reads: usize,
+    /// Bytes of the gateway's answer to a write, which is a line or two.
+    pub answer_bytes: u64,
+    /// Bytes of a page of the gateway.
+    pub page_bytes: u64,
     /// Wrong passwords at once from one source.
     pub login_burst: u32,
     /// The time in which they all come back.
@@ -62,11 +75,13 @@ impl Default for Limits {
             source_connections: 128,
             idle: Duration::from_secs(60),
             head: Duration::from_secs(10),
+            head_size: HeadLimits::default(),
+            request: Duration::from_secs(90),
             body: Duration::from_secs(30),
             body_stall: Duration::from_secs(5),
             body_rate: 1024,
             body_bytes: 24 * 1024 * 1024,
-            body_wait: Duration::from_secs(2),
+            room_wait: Duration::from_secs(2),
             write: Duration::from_secs(30),
             connect: Duration::from_secs(1),
             first_byte: Duration::from_secs(10),
@@ -74,6 +89,10 @@ impl Default for Limits {
             upstream_writes: 8,
             upstream_queue: 64,
             group_queue: 8,
+            upstream_scrapes: 8,
+            upstream_reads: 8,
+            answer_bytes: 64 * 1024,
+            page_bytes: 64 * 1024 * 1024,
             login_burst: 10,
             login_period: Duration::from_secs(60),
             login_queue: 16,

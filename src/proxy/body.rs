@@ -6,7 +6,7 @@
 use super::wire::{BodyFault, Wire};
 use crate::clock::Clock;
 use crate::decision::{Denial, Reason};
-use crate::policy::Limits;
+use crate::policy::{Limit, Limits};
 use bytes::{Bytes, BytesMut};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -29,7 +29,8 @@ async fn read_all(wire: &mut Wire, max_bytes: u64, limits: &Limits, clock: &dyn 
     loop {
         let received = u64::try_from(body.len()).unwrap_or(u64::MAX);
         if received > max_bytes {
-            return Err(Denial::new(Reason::PayloadTooLarge).hint(format!("at most {max_bytes} bytes are taken")));
+            let hint = format!("at most {max_bytes} bytes are taken");
+            return Err(Denial::new(Reason::PayloadTooLarge).limit(Limit::BodyBytes).hint(hint));
         }
         // Bytes buy time, so that a trickle cannot hold the room of its body for as long as a slow line may.
         let bought = Duration::from_millis(received.saturating_mul(1000) / limits.body_rate.max(1));
@@ -56,7 +57,8 @@ fn too_slow(allowed: Duration, limits: &Limits) -> Denial {
         allowed.as_secs(),
         limits.body_rate
     );
-    Denial::new(Reason::RequestTimeout).hint(hint)
+    let limit = if allowed == limits.body { Limit::BodyTime } else { Limit::BodyRate };
+    Denial::new(Reason::RequestTimeout).limit(limit).hint(hint)
 }
 
 /// The most bytes of a refused body that are read so that the connection can go on.

@@ -3,16 +3,18 @@
 use super::body;
 use super::decode::{Held, decode, no_room};
 use super::listener::{Handler, Incoming};
-use super::respond::{self, Answer, Reply};
+use super::respond::{self, Answer, Reply, Unsent};
+use super::room::{Holder, Room};
+use super::time::Time;
 use super::upstream::{Failure, Reading, Upstream};
 use super::wire::{AnswerHead, Wire};
-use crate::clock::{Clock, Tick};
+use crate::clock::Clock;
 use crate::decision::{Admission, Decision, Denial, Facts, Permit, Reason, Verdict, Work};
 use crate::gate::{Gate, Gated};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::payload::Format;
-use crate::policy::{Limits, World, is_private};
+use crate::policy::{Limit, Limits, World, is_private};
 use crate::record::Record;
 use crate::request::{Head, Length, Web};
 use async_trait::async_trait;
@@ -20,7 +22,6 @@ use bytes::Bytes;
 use pingora_http::ResponseHeader;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// The proxy: judges requests by the current world and forwards what is permitted.
@@ -33,8 +34,8 @@ pub struct Proxy {
     pub upstream: Arc<Upstream>,
     /// The limits.
     pub limits: Limits,
-    /// Room for bodies, in KiB.
-    pub body_room: Semaphore,
+    /// Room for bodies, in bytes.
+    pub body_room: Arc<Room>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The counters.
@@ -45,12 +46,16 @@ pub struct Proxy {
     pub ids: Box<dyn Fn() -> String + Send + Sync>,
 }
 
+/// What any body counts for while it is read: so those of one principal cannot take all connections.
+const LEAST_ROOM: u64 = 32 * 1024;
+
 /// What is known of a request when it is over.
 #[derive(Default)]
 struct Story {
     decision: Option<Decision>,
     denial: Option<Denial>,
     detail: String,
+    limit: Option<Limit>,
     status: u16,
     bytes_out: u64,
     upstream: Option<Duration>,
@@ -62,10 +67,12 @@ impl Handler for Proxy {
         let Incoming { head, peer, announced, listener, started, wire, shutdown } = incoming;
         let world = self.live.load();
         let request_id = (self.ids)();
+        let time = Time::new(&*self.clock, started, &self.limits);
         let (head, story) = match head {
             Err(refused) => {
                 let reply = Reply { request_id: &request_id, would_deny: None, json: false, shutdown };
-                (None, self.refuse(wire, None, refused.0, None, reply).await)
+                let client = &mut Client { wire: &mut *wire, reply, time };
+                (None, self.refuse(client, None, refused.0, None).await)
             }
             Ok(raw) => {
                 let from = world.policy.listener(listener).peer(peer, announced);
@@ -74,7 +81,7 @@ impl Handler for Proxy {
                 }
                 let head = Head::read(&raw, &from, listener.clone(), &self.web);
                 let reply = Reply { request_id: &request_id, would_deny: None, json: head.accepts_json, shutdown };
-                let story = self.answer(&world, &head, wire, reply).await;
+                let story = self.answer(&world, &head, &mut Client { wire: &mut *wire, reply, time }).await;
                 (Some(head), story)
             }
         };
@@ -86,10 +93,11 @@ impl Handler for Proxy {
             decision: story.decision.as_ref(),
             denial: story.denial.as_ref(),
             detail: &story.detail,
+            limit: story.limit,
             status: story.status,
             bytes_in: wire.body_bytes(),
             bytes_out: story.bytes_out,
-            duration: self.clock.tick().since(started),
+            duration: time.spent(),
             upstream: story.upstream,
             generation: world.generation,
         }
@@ -97,181 +105,207 @@ impl Handler for Proxy {
     }
 }
 
+/// The client's side of a request.
+struct Client<'a> {
+    wire: &'a mut Wire,
+    reply: Reply<'a>,
+    time: Time<'a>,
+}
+
 impl Proxy {
-    async fn answer(&self, world: &World, head: &Head, wire: &mut Wire, reply: Reply<'_>) -> Story {
+    async fn answer(&self, world: &World, head: &Head, client: &mut Client<'_>) -> Story {
         let mut facts = Facts::at(self.clock.wall());
         let mut held = None;
         let decision = loop {
             match self.gate.run(world, head, &mut facts).await {
                 Gated::Done(decision) => break decision,
                 Gated::Inspect(admission) => {
-                    let body = self.take_body(wire, head, &admission).await;
-                    facts.body = Some(match &body {
-                        Ok((body, _)) => admission.inspect(head, body),
-                        Err(denial) => Err(denial.clone()),
-                    });
+                    let body = self.take_body(client, head, &admission).await;
+                    let found = body.as_ref().map_err(Denial::clone).and_then(|(b, _)| admission.inspect(head, b));
+                    facts.body = Some(found);
                     held = body.ok();
                 }
             }
         };
-        let reply = Reply { would_deny: decision.would_deny.as_ref().map(|w| w.denial.reason), ..reply };
+        client.reply.would_deny = decision.would_deny.as_ref().map(|w| w.denial.reason);
         let body = held.as_ref().map(|(body, _)| body.clone()).unwrap_or_default();
         match &decision.verdict {
             Verdict::Deny(denial) => {
                 let denial = denial.clone();
-                self.refuse(wire, Some(head), denial, Some(decision), reply).await
+                self.refuse(client, Some(head), denial, Some(decision)).await
             }
             Verdict::Allow(permit) => {
-                let started = self.clock.tick();
-                let mut story = self.forward(permit, &body, head, wire, reply, started).await;
+                let mut story = self.forward(permit, &body, head, client).await;
                 story.decision = Some(decision);
                 story
             }
         }
     }
 
-    /// Waits for room, says `100 Continue` where it is waited for, reads the body and decodes it.
-    async fn take_body(&self, wire: &mut Wire, head: &Head, admission: &Admission) -> Result<Held<'_>, Denial> {
+    /// Waits for room, says `100 Continue` where it is waited for, reads the body and decodes it. The room is its own as
+    /// long as what is answered lives.
+    async fn take_body(&self, client: &mut Client<'_>, head: &Head, admission: &Admission) -> Result<Held, Denial> {
         let declared = match head.length {
             Length::Exact(bytes) => bytes,
             Length::Absent | Length::Chunked => admission.max_bytes(),
         };
-        let kib = u32::try_from(declared.div_ceil(1024)).unwrap_or(u32::MAX);
-        let Ok(Ok(room)) = timeout(self.limits.body_wait, self.body_room.acquire_many(kib)).await else {
+        let source = Holder::source(*head.source.as_ref().unwrap_or(&head.peer));
+        // What one source of a principal takes leaves some of the principal's share for its others.
+        let principal = Holder::Principal(admission.principal().cloned().unwrap_or_default());
+        let shares = vec![(principal, 1), (source, 2)];
+        let (wait, _) = client.time.part(self.limits.room_wait, Limit::BodyMemory);
+        let Ok(mut room) = timeout(wait, self.body_room.take(shares, declared.max(LEAST_ROOM))).await else {
             return Err(no_room());
         };
-        if head.expects_continue && !matches!(timeout(self.limits.write, wire.say_continue()).await, Ok(Ok(()))) {
-            wire.close();
-            return Err(Denial::new(Reason::BodyIncomplete).detail("the client is gone"));
+        if head.expects_continue {
+            let (most, limit) = client.time.part(self.limits.write, Limit::WriteTime);
+            let said = timeout(most, client.wire.say_continue()).await;
+            if !matches!(said, Ok(Ok(()))) {
+                client.wire.close();
+                let denial = Denial::new(Reason::BodyIncomplete).detail("the client is gone");
+                return Err(if said.is_err() { denial.limit(limit) } else { denial });
+            }
         }
-        let body = body::read(wire, admission.max_bytes(), &self.limits, &*self.clock).await?;
-        decode((body, room), admission, head, &self.body_room, &self.limits).await
+        let (most, limit) = client.time.part(self.limits.body, Limit::BodyTime);
+        let limits = Limits { body: most, ..self.limits };
+        let body = body::read(client.wire, admission.max_bytes(), &limits, &*self.clock).await;
+        let body = body.map_err(|denial| match denial.limit {
+            Some(Limit::BodyTime) => denial.limit(limit),
+            _ => denial,
+        })?;
+        room.shrink(u64::try_from(body.len()).unwrap_or(u64::MAX));
+        decode((body, room), admission, head, &self.limits).await
     }
 
     async fn refuse(
         &self,
-        wire: &mut Wire,
+        client: &mut Client<'_>,
         head: Option<&Head>,
         denial: Denial,
         decision: Option<Decision>,
-        reply: Reply<'_>,
     ) -> Story {
         // A client that waits for 100 Continue sends no body now, and none is asked for.
         if head.is_some_and(|h| !h.expects_continue) {
-            body::drain(wire, &self.limits, &*self.clock).await;
+            body::drain(client.wire, &self.limits, &*self.clock).await;
         }
-        let answer = Answer::denied(&denial, reply);
-        let mut story = self.send(wire, &answer, reply).await;
+        let answer = Answer::denied(&denial, client.reply);
+        let mut story = self.send(client, &answer).await;
         story.denial = Some(denial);
         story.decision = decision;
         story
     }
 
-    async fn send(&self, wire: &mut Wire, answer: &Answer, reply: Reply<'_>) -> Story {
+    async fn send(&self, client: &mut Client<'_>, answer: &Answer) -> Story {
         let mut story = Story { status: answer.head.status, ..Story::default() };
-        if respond::send(wire, answer, reply, self.limits.write).await {
-            story.bytes_out = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);
-        } else {
-            story.detail = "the answer could not be written".to_owned();
+        match respond::send(client.wire, answer, client.reply, self.limits.write).await {
+            Ok(()) => story.bytes_out = u64::try_from(answer.body.len()).unwrap_or(u64::MAX),
+            Err(unsent) => {
+                story.detail = "the answer could not be written".to_owned();
+                story.limit = (unsent == Unsent::TimedOut).then_some(Limit::WriteTime);
+            }
         }
         story
     }
 
-    async fn forward(
-        &self,
-        permit: &Permit,
-        body: &Bytes,
-        head: &Head,
-        wire: &mut Wire,
-        reply: Reply<'_>,
-        started: Tick,
-    ) -> Story {
+    async fn forward(&self, permit: &Permit, body: &Bytes, head: &Head, client: &mut Client<'_>) -> Story {
+        let started = self.clock.tick();
+        let (request_id, time) = (client.reply.request_id, client.time);
         let result = match permit.work() {
-            Work::Read(page) => match self.upstream.read(page, head, reply.request_id).await {
-                Ok(reading) => return self.stream(reading, head, wire, reply, started).await,
+            Work::Read(page) => match self.upstream.read(page, head, request_id, time).await {
+                Ok(reading) => {
+                    let mut story = self.pass(reading, client).await;
+                    story.upstream = Some(self.clock.tick().since(started));
+                    return story;
+                }
                 Err(failure) => Err(failure),
             },
             _ => {
                 let format = Format::of(head.content_type.as_deref()).unwrap_or(Format::Text);
-                self.upstream.write(permit, format, body, head, reply.request_id).await
+                self.upstream.write(permit, format, body, head, request_id, time).await
             }
         };
         let upstream = self.clock.tick().since(started);
         let mut story = match result {
             Ok(answer) => {
-                let mut story = self.send(wire, &answer, reply).await;
+                let mut story = self.send(client, &answer).await;
                 if answer.head.status == 400 {
                     story.detail = String::from_utf8_lossy(&answer.body).trim_end().chars().take(512).collect();
                 }
                 story
             }
-            Err(failure) => self.refuse(wire, Some(head), failure.denial(), None, reply).await,
+            Err(failure) => self.refuse(client, Some(head), failure.denial(), None).await,
         };
         story.upstream = Some(upstream);
         story
     }
 
-    /// Passes a page on part by part: a scrape can be larger than the memory that one request should take.
-    async fn stream(
-        &self,
-        mut reading: Reading,
-        head: &Head,
-        wire: &mut Wire,
-        reply: Reply<'_>,
-        started: Tick,
-    ) -> Story {
-        let status = reading.header.status.as_u16();
-        if status != 200 {
-            let reason = if status == 404 { Reason::TargetUnknown } else { Reason::UpstreamFailed };
-            let denial = Denial::new(reason).detail(format!("the gateway answered {status}"));
-            let mut story = self.refuse(wire, Some(head), denial, None, reply).await;
-            story.upstream = Some(self.clock.tick().since(started));
-            return story;
-        }
-        let mut story = Story { status, ..Story::default() };
-        let passed = timeout(self.limits.upstream, self.pass(&mut reading, wire, reply, &mut story)).await;
-        story.upstream = Some(self.clock.tick().since(started));
-        if let Ok(Ok(())) = passed {
-            self.upstream.finish(reading).await;
-        } else {
-            // The answer is broken off; the connection says so by ending.
-            wire.close();
-            story.detail = passed.map_or_else(|_| "the page took too long".to_owned(), |e| e.err().unwrap_or_default());
+    /// Passes a page on part by part: a scrape can be larger than the memory that one request should take. A failure
+    /// before its first part is answered; a later one breaks the answer off, and the connection says so by ending.
+    async fn pass(&self, mut reading: Reading, client: &mut Client<'_>) -> Story {
+        let (most, limit) = client.time.part(self.limits.upstream, Limit::ExchangeTime);
+        let clock = &*self.clock;
+        let began = clock.tick();
+        let first =
+            timeout(most, self.upstream.begin(&mut reading)).await.unwrap_or_else(|_| Err(Failure::slow(limit)));
+        let first = match first {
+            Ok(first) => first,
+            Err(failure) => return self.refuse(client, None, failure.denial(), None).await,
+        };
+        let mut story = Story { status: 200, ..Story::default() };
+        let left = most.saturating_sub(clock.tick().since(began));
+        let passed = timeout(left, self.pass_parts(&mut reading, first, client, &mut story)).await;
+        match passed.unwrap_or_else(|_| Err(Broken { detail: "the page took too long".to_owned(), limit: Some(limit) }))
+        {
+            Ok(()) => self.upstream.finish(reading).await,
+            Err(broken) => {
+                client.wire.close();
+                (story.detail, story.limit) = (broken.detail, broken.limit);
+            }
         }
         story
     }
 
-    async fn pass(
+    async fn pass_parts(
         &self,
         reading: &mut Reading,
-        wire: &mut Wire,
-        reply: Reply<'_>,
+        first: Option<Bytes>,
+        client: &mut Client<'_>,
         story: &mut Story,
-    ) -> Result<(), String> {
-        let client = |e: std::io::Error| format!("the client is gone: {e}");
+    ) -> Result<(), Broken> {
+        let gone = |e: std::io::Error| Broken { detail: format!("the client is gone: {e}"), limit: None };
+        let Client { wire, reply, .. } = client;
         reply.close_at_shutdown(wire);
-        let length = text(&reading.header, "content-length").and_then(|v| v.parse().ok());
-        wire.begin(&page_head(&reading.header, reply), length).await.map_err(client)?;
-        while let Some(part) = self.upstream.next_part(reading).await.map_err(|f: Failure| f.detail)? {
-            wire.part(&part).await.map_err(client)?;
+        wire.begin(&page_head(&reading.header, *reply), reading.length()).await.map_err(gone)?;
+        let mut next = first;
+        while let Some(part) = next {
+            wire.part(&part).await.map_err(gone)?;
             story.bytes_out += u64::try_from(part.len()).unwrap_or(u64::MAX);
+            next = self.upstream.next_part(reading).await?;
         }
-        wire.end().await.map_err(client)?;
-        Ok(())
+        wire.end().await.map_err(gone)
+    }
+}
+
+/// Why a page was broken off.
+struct Broken {
+    detail: String,
+    limit: Option<Limit>,
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self { detail: failure.detail, limit: failure.limit }
     }
 }
 
 /// What passes of the head of a page. Its redirects, CORS headers and reasons do not.
 fn page_head(upstream: &ResponseHeader, reply: Reply<'_>) -> AnswerHead {
     let passed = ["Content-Type", "Content-Encoding", "Last-Modified", "Vary"];
+    let text = |name: &str| upstream.headers.get(name)?.to_str().ok();
     let mut fields: Vec<(&'static str, String)> =
-        passed.into_iter().filter_map(|name| Some((name, text(upstream, name)?.to_owned()))).collect();
+        passed.into_iter().filter_map(|name| Some((name, text(name)?.to_owned()))).collect();
     fields.extend(reply.own_fields());
     fields.push(("X-Content-Type-Options", "nosniff".to_owned()));
     fields.push(("X-Frame-Options", "DENY".to_owned()));
     AnswerHead { status: upstream.status.as_u16(), fields }
-}
-
-fn text<'h>(header: &'h ResponseHeader, name: &str) -> Option<&'h str> {
-    header.headers.get(name)?.to_str().ok()
 }

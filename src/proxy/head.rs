@@ -2,8 +2,8 @@
 
 use super::listener::Refused;
 use crate::decision::{Denial, Reason};
-use crate::policy::Limits;
-use crate::request::{MAX_HEAD_BYTES, MAX_TARGET_BYTES, RawHead, RawHeadError};
+use crate::policy::{Limit, Limits};
+use crate::request::{HeadLimits, RawHead, RawHeadError};
 use bytes::{Buf, BytesMut};
 use pingora_core::protocols::Stream;
 use pingora_core::server::ShutdownWatch;
@@ -16,6 +16,8 @@ pub(super) enum NextHead {
     Read(RawHead),
     /// Something that is answered and ends the connection.
     Refused(Refused),
+    /// Nothing came for as long as an idle connection is kept.
+    Idle,
     /// Nothing more comes, or nothing more is wanted.
     Ended,
 }
@@ -29,17 +31,28 @@ pub(super) async fn next_head(
     shutdown: &ShutdownWatch,
     started: impl FnOnce(),
 ) -> NextHead {
-    if buffer.is_empty() && !first_byte(stream, buffer, limits, shutdown).await {
-        return NextHead::Ended;
+    if buffer.is_empty()
+        && let Some(ended) = first_byte(stream, buffer, limits, shutdown).await
+    {
+        return ended;
     }
     started();
-    match timeout(limits.head, whole_head(stream, buffer)).await {
+    match timeout(limits.head, whole_head(stream, buffer, &limits.head_size)).await {
         Ok(next) => next,
-        Err(_) => refused(Denial::new(Reason::RequestTimeout).hint("the head did not arrive in time")),
+        Err(_) => {
+            let hint = "the head did not arrive in time";
+            refused(Denial::new(Reason::RequestTimeout).limit(Limit::HeadTime).hint(hint))
+        }
     }
 }
 
-async fn first_byte(stream: &mut Stream, buffer: &mut BytesMut, limits: &Limits, shutdown: &ShutdownWatch) -> bool {
+/// Waits for a byte; otherwise answers how the wait ended.
+async fn first_byte(
+    stream: &mut Stream,
+    buffer: &mut BytesMut,
+    limits: &Limits,
+    shutdown: &ShutdownWatch,
+) -> Option<NextHead> {
     let mut shutdown = shutdown.clone();
     let stopping = async {
         // The sender lives as long as the process; an error means that it ends as well.
@@ -47,16 +60,20 @@ async fn first_byte(stream: &mut Stream, buffer: &mut BytesMut, limits: &Limits,
     };
     tokio::select! {
         biased;
-        read = timeout(limits.idle, stream.read_buf(buffer)) => matches!(read, Ok(Ok(bytes)) if bytes > 0),
-        () = stopping => false,
+        read = timeout(limits.idle, stream.read_buf(buffer)) => match read {
+            Ok(Ok(bytes)) if bytes > 0 => None,
+            Ok(_) => Some(NextHead::Ended),
+            Err(_) => Some(NextHead::Idle),
+        },
+        () = stopping => Some(NextHead::Ended),
     }
 }
 
-async fn whole_head(stream: &mut Stream, buffer: &mut BytesMut) -> NextHead {
+async fn whole_head(stream: &mut Stream, buffer: &mut BytesMut, most: &HeadLimits) -> NextHead {
     let mut scanned = 0;
     loop {
-        match scan(buffer, &mut scanned) {
-            Scan::Whole(end) => return read(buffer, end),
+        match scan(buffer, &mut scanned, most) {
+            Scan::Whole(end) => return read(buffer, end, most),
             Scan::Refused(denial) => return refused(denial),
             Scan::More => {}
         }
@@ -75,12 +92,12 @@ enum Scan {
 
 /// Looks for the empty line, reading each line end once. A lone LF cannot become part of a strict head, so there is no
 /// use in waiting on; what follows the empty line is not looked at.
-fn scan(buffer: &[u8], scanned: &mut usize) -> Scan {
+fn scan(buffer: &[u8], scanned: &mut usize, most: &HeadLimits) -> Scan {
     while let Some(at) = buffer.get(*scanned..).and_then(|rest| rest.iter().position(|b| *b == b'\n')) {
         let end = *scanned + at + 1;
         let head = buffer.get(..end).unwrap_or_default();
-        if end > MAX_HEAD_BYTES {
-            return Scan::Refused(too_large(head));
+        if end > most.bytes {
+            return Scan::Refused(too_large(head, most));
         }
         if head.ends_with(b"\r\n\r\n") {
             return Scan::Whole(end);
@@ -91,23 +108,25 @@ fn scan(buffer: &[u8], scanned: &mut usize) -> Scan {
         *scanned = end;
     }
     // The unfinished line is scanned again: it grows at most to the limit.
-    if buffer.len() > MAX_HEAD_BYTES { Scan::Refused(too_large(buffer)) } else { Scan::More }
+    if buffer.len() > most.bytes { Scan::Refused(too_large(buffer, most)) } else { Scan::More }
 }
 
-fn too_large(buffer: &[u8]) -> Denial {
+fn too_large(buffer: &[u8], most: &HeadLimits) -> Denial {
     let line = buffer.iter().position(|b| *b == b'\n').unwrap_or(buffer.len());
-    if line > MAX_TARGET_BYTES + 64 {
-        return Denial::new(Reason::TargetTooLong).hint(format!("at most {MAX_TARGET_BYTES} bytes are taken"));
-    }
-    Denial::new(Reason::HeadTooLarge).hint(format!("at most {MAX_HEAD_BYTES} bytes are taken"))
+    let (reason, limit, bytes) = if line > most.target.saturating_add(64) {
+        (Reason::TargetTooLong, Limit::TargetBytes, most.target)
+    } else {
+        (Reason::HeadTooLarge, Limit::HeadBytes, most.bytes)
+    };
+    Denial::new(reason).limit(limit).hint(format!("at most {bytes} bytes are taken"))
 }
 
 fn malformed(what: &str) -> Denial {
     Denial::new(Reason::RequestMalformed).hint(what).detail(what)
 }
 
-fn read(buffer: &mut BytesMut, end: usize) -> NextHead {
-    let head = RawHead::read(buffer.get(..end).unwrap_or_default());
+fn read(buffer: &mut BytesMut, end: usize, most: &HeadLimits) -> NextHead {
+    let head = RawHead::read_within(buffer.get(..end).unwrap_or_default(), most);
     buffer.advance(end);
     match head {
         Ok(head) => NextHead::Read(head),
@@ -117,8 +136,12 @@ fn read(buffer: &mut BytesMut, end: usize) -> NextHead {
                 RawHeadError::MethodUnknown => {
                     Denial::new(Reason::MethodNotAllowed).allow("GET, PUT, POST, DELETE").detail(error.to_string())
                 }
-                RawHeadError::TargetTooLong { .. } => Denial::new(Reason::TargetTooLong).hint(error.to_string()),
-                RawHeadError::TooManyFields { .. } => Denial::new(Reason::HeadTooLarge).hint(error.to_string()),
+                RawHeadError::TargetTooLong { .. } => {
+                    Denial::new(Reason::TargetTooLong).limit(Limit::TargetBytes).hint(error.to_string())
+                }
+                RawHeadError::TooManyFields { .. } => {
+                    Denial::new(Reason::HeadTooLarge).limit(Limit::HeadFields).hint(error.to_string())
+                }
             };
             refused(denial)
         }

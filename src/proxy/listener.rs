@@ -1,12 +1,12 @@
 //! The guard of a listener: room for connections, and the loop of requests on one of them.
 
-use super::connections::Connections;
+use super::connections::{Connections, Place};
 use super::head::NextHead;
 use super::wire::Wire;
 use crate::clock::{Clock, Tick};
 use crate::decision::Denial;
 use crate::metrics::Metrics;
-use crate::policy::Limits;
+use crate::policy::{Limit, Limits};
 use crate::request::RawHead;
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
@@ -84,50 +84,80 @@ impl<H: Handler> ServerApp for Listener<H> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let peer = peer(&stream)?;
         let kind = (self.kind)(peer);
-        let room = match kind {
+        let (place, met) = match kind {
             PeerKind::Client => self.connections.enter(Some(peer)),
             PeerKind::Proxy | PeerKind::Announcing => self.connections.enter(None),
-            PeerKind::Stranger => None,
+            PeerKind::Stranger => (None, None),
         };
-        let Some(_room) = room else {
+        if let Some(limit) = met {
+            self.metrics.count_limit(limit.name());
+        }
+        let Some(place) = place else {
             self.metrics.connections_refused.inc();
             return None;
         };
         let _open = Open::count(&self.metrics);
-        self.serve(stream, peer, kind, shutdown).await;
+        self.serve(stream, peer, kind, place, shutdown).await;
         None
     }
 }
 
 impl<H: Handler> Listener<H> {
-    async fn serve(&self, stream: Stream, peer: IpAddr, kind: PeerKind, shutdown: &ShutdownWatch) {
+    async fn serve(&self, stream: Stream, peer: IpAddr, kind: PeerKind, mut place: Place, shutdown: &ShutdownWatch) {
         let mut wire = Wire::new(stream);
         let mut announced = None;
         if kind == PeerKind::Announcing {
-            match timeout(self.limits.head, wire.announcement()).await {
-                Ok(Ok(client)) => announced = client,
-                Ok(Err(what)) => {
-                    self.metrics.connections_refused.inc();
-                    return tracing::warn!(msg = "connection refused", listener = %self.name, peer = %peer, detail = what);
-                }
-                Err(_) => {
-                    self.metrics.connections_refused.inc();
-                    return;
-                }
-            }
+            let Some(client) = self.announced(&mut wire, peer, &mut place).await else {
+                self.metrics.connections_refused.inc();
+                return;
+            };
+            announced = client;
         }
         loop {
             let mut started = self.clock.tick();
-            let head = match wire.next_head(&self.limits, shutdown, || started = self.clock.tick()).await {
+            let waiting = place.waits();
+            let next = tokio::select! {
+                biased;
+                next = wire.next_head(&self.limits, shutdown, || started = self.clock.tick()) => next,
+                () = waiting.called() => return,
+            };
+            if !waiting.end() {
+                return;
+            }
+            let head = match next {
                 NextHead::Read(head) => Ok(head),
                 NextHead::Refused(refused) => Err(refused),
+                NextHead::Idle => return self.metrics.count_limit(Limit::Idle.name()),
                 NextHead::Ended => return,
             };
             let _counted = InFlight::enter(&self.in_flight);
             let incoming = Incoming { head, peer, announced, listener: &self.name, started, wire: &mut wire, shutdown };
             self.handler.handle(incoming).await;
             if !wire.keeps_alive() {
-                return wire.linger().await;
+                let waiting = place.waits();
+                return tokio::select! {
+                    () = wire.linger() => {}
+                    () = waiting.called() => {}
+                };
+            }
+        }
+    }
+
+    /// The client that the peer announces; none where the connection must end.
+    async fn announced(&self, wire: &mut Wire, peer: IpAddr, place: &mut Place) -> Option<Option<IpAddr>> {
+        match timeout(self.limits.head, wire.announcement()).await {
+            Ok(Ok(Some(client))) if !place.belongs_to(client) => {
+                self.metrics.count_limit(Limit::SourceConnections.name());
+                None
+            }
+            Ok(Ok(client)) => Some(client),
+            Ok(Err(what)) => {
+                tracing::warn!(msg = "connection refused", listener = %self.name, peer = %peer, detail = what);
+                None
+            }
+            Err(_) => {
+                self.metrics.count_limit(Limit::HeadTime.name());
+                None
             }
         }
     }

@@ -100,14 +100,28 @@ fn problem(denial: &Denial, request_id: &str) -> String {
     format!("{problem}\n")
 }
 
-/// Sends a whole answer. Where that fails or takes longer than `deadline`, the connection ends with it and the answer
-/// is false.
-pub async fn send(wire: &mut Wire, answer: &Answer, reply: Reply<'_>, deadline: Duration) -> bool {
+/// Why an answer was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsent {
+    /// The client did not take it in time.
+    TimedOut,
+    /// The client is gone.
+    Gone,
+}
+
+/// Sends a whole answer. Where that fails, the connection ends with it.
+///
+/// # Errors
+/// The client is gone, or took longer than `deadline`.
+pub async fn send(wire: &mut Wire, answer: &Answer, reply: Reply<'_>, deadline: Duration) -> Result<(), Unsent> {
     reply.close_at_shutdown(wire);
     let mut head = answer.head.clone();
     head.fields.extend(reply.own_fields());
-    let sent = matches!(timeout(deadline, wire.answer(&head, &answer.body)).await, Ok(Ok(())));
-    if !sent {
+    let sent = match timeout(deadline, wire.answer(&head, &answer.body)).await {
+        Ok(sent) => sent.map_err(|_| Unsent::Gone),
+        Err(_) => Err(Unsent::TimedOut),
+    };
+    if sent.is_err() {
         wire.close();
     }
     sent

@@ -7,11 +7,13 @@ mod url;
 pub use url::{UpstreamUrl, UpstreamUrlError};
 
 use super::respond::Answer;
+use super::room::{Holder, Room};
+use super::time::Time;
 use super::wire::AnswerHead;
 use crate::clock::{Clock, Tick};
 use crate::decision::{Denial, Permit, Reason, Work};
 use crate::payload::Format;
-use crate::policy::Limits;
+use crate::policy::{Limit, Limits};
 use crate::request::{Head, Read};
 use bytes::{Bytes, BytesMut};
 pub(super) use exchange::Reading;
@@ -24,8 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The most bytes of an answer to a push: the gateway's are a line or two.
-const MAX_WRITE_ANSWER: usize = 64 * 1024;
 /// How long an unused connection to the gateway is kept.
 const POOL_IDLE: Duration = Duration::from_secs(60);
 
@@ -34,6 +34,8 @@ pub struct Upstream {
     url: UpstreamUrl,
     connector: Connector,
     order: Order,
+    scrapes: Arc<Room>,
+    reads: Arc<Room>,
     limits: Limits,
     resolved: parking_lot::Mutex<Option<(Arc<[SocketAddr]>, Tick)>>,
     clock: Arc<dyn Clock>,
@@ -44,21 +46,28 @@ pub struct Upstream {
 pub(super) struct Failure {
     pub(super) reason: Reason,
     pub(super) detail: String,
+    /// The limit that was met.
+    pub(super) limit: Option<Limit>,
 }
 
 impl Failure {
     fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self { reason, detail: detail.into(), limit: None }
     }
 
-    fn timed_out() -> Self {
-        Self::new(Reason::UpstreamTimeout, "the gateway did not answer in time")
+    fn limited(reason: Reason, limit: Limit, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into(), limit: Some(limit) }
+    }
+
+    /// The gateway took longer than it may.
+    pub(super) fn slow(limit: Limit) -> Self {
+        Self::limited(Reason::UpstreamTimeout, limit, "the gateway did not answer in time")
     }
 
     pub(super) fn denial(self) -> Denial {
         const CONFLICT: &str = "another group holds a metric of one of these names with another type, or the same \
                                 series; rename it, or give it the same TYPE";
-        let denial = Denial::new(self.reason).detail(self.detail);
+        let denial = Denial { limit: self.limit, ..Denial::new(self.reason).detail(self.detail) };
         match self.reason {
             Reason::UpstreamUnavailable | Reason::Overloaded => denial.retry_after(Duration::from_secs(1)),
             Reason::GroupConflict => denial.hint(CONFLICT),
@@ -72,7 +81,8 @@ impl Upstream {
     pub fn new(url: UpstreamUrl, limits: Limits, clock: Arc<dyn Clock>) -> Self {
         let order = Order::new(limits.upstream_writes, limits.upstream_queue, limits.group_queue);
         let resolved = parking_lot::Mutex::new(None);
-        Self { url, connector: Connector::new(None), order, limits, resolved, clock }
+        let [scrapes, reads] = [limits.upstream_scrapes, limits.upstream_reads].map(room);
+        Self { url, connector: Connector::new(None), order, scrapes, reads, limits, resolved, clock }
     }
 
     /// Sends a write and reads the gateway's whole answer. Writes to one group keep their order.
@@ -86,6 +96,7 @@ impl Upstream {
         body: &Bytes,
         head: &Head,
         request_id: &str,
+        time: Time<'_>,
     ) -> Result<Answer, Failure> {
         let (method, key, body) = match permit.work() {
             Work::Push(key) => ("POST", key, body.clone()),
@@ -100,39 +111,74 @@ impl Upstream {
         if method != "DELETE" {
             request.insert_header("Content-Type", format.content_type()).map_err(|e| internal(&e))?;
         }
-        let crowded = || Failure::new(Reason::Overloaded, "too many writes wait for the gateway");
-        let turn = timeout(self.limits.upstream, self.order.enter(&path)).await.ok().flatten().ok_or_else(crowded)?;
+        let (wait, limit) = time.part(self.limits.upstream, Limit::WriteQueue);
+        let turn = timeout(wait, self.order.enter(&path)).await.unwrap_or(Err(limit));
+        let turn = turn.map_err(|l| Failure::limited(Reason::Overloaded, l, "too many writes wait for the gateway"))?;
         let upstream = Arc::clone(self);
         let exchange = tokio::spawn(async move {
             let answer = timeout(upstream.limits.upstream * 2, upstream.perform(&request, &body)).await;
             drop(turn);
-            answer.unwrap_or_else(|_| Err(Failure::timed_out()))
+            answer.unwrap_or_else(|_| Err(Failure::slow(Limit::ExchangeTime)))
         });
-        match timeout(self.limits.upstream, exchange).await {
+        let (most, limit) = time.part(self.limits.upstream, Limit::ExchangeTime);
+        match timeout(most, exchange).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Failure::new(Reason::UpstreamFailed, "the exchange ended unexpectedly")),
-            Err(_) => Err(Failure::timed_out()),
+            Err(_) => Err(Failure::slow(limit)),
         }
     }
 
     async fn perform(&self, request: &RequestHeader, body: &Bytes) -> Result<Answer, Failure> {
         let mut reading = self.exchange(request, body).await?;
-        let body = self.read_all(&mut reading).await?;
-        let answer = written(&reading.header, body);
+        reading.allow(self.limits.answer_bytes, Limit::AnswerBytes)?;
+        let mut body = BytesMut::new();
+        while let Some(part) = self.next_part(&mut reading).await? {
+            body.extend_from_slice(&part);
+        }
+        let answer = written(&reading.header, body.freeze());
         self.finish(reading).await;
         answer
     }
 
-    /// Asks for a page; its body is read with [`Upstream::next_part`].
-    pub(super) async fn read(&self, page: &Read, head: &Head, request_id: &str) -> Result<Reading, Failure> {
+    /// Asks for a page, and reads the head of the answer. What the page has is read by [`Upstream::begin`] and
+    /// [`Upstream::next_part`]. Scrapes have places of their own, so that neither pushes nor other reads keep them
+    /// waiting; and a source takes two places only where many are left.
+    pub(super) async fn read(
+        &self,
+        page: &Read,
+        head: &Head,
+        request_id: &str,
+        time: Time<'_>,
+    ) -> Result<Reading, Failure> {
+        let (lane, limit) =
+            if *page == Read::Metrics { (&self.scrapes, Limit::Scrapes) } else { (&self.reads, Limit::Reads) };
+        let source = Holder::source(*head.source.as_ref().unwrap_or(&head.peer));
+        let (wait, _) = time.part(self.limits.room_wait, limit);
+        let crowded = |_| Failure::limited(Reason::Overloaded, limit, "too many reads are at the gateway");
+        let place = timeout(wait, lane.take(vec![(source, 3)], 1)).await.map_err(crowded)?;
         let mut request = self.request("GET", page.upstream_path(), head, request_id).map_err(|e| internal(&e))?;
         for (name, value) in head.passed.iter().filter(|(name, _)| name.starts_with("accept")) {
             request.insert_header(*name, value.as_slice()).map_err(|e| internal(&e))?;
         }
-        self.exchange(&request, &Bytes::new()).await
+        let (most, limit) = time.part(self.limits.upstream, Limit::ExchangeTime);
+        let exchange = timeout(most, self.exchange(&request, &Bytes::new())).await;
+        let mut reading = exchange.unwrap_or_else(|_| Err(Failure::slow(limit)))?;
+        reading.place = Some(place);
+        Ok(reading)
     }
 
-    /// The next part of a page's body, never empty, none at its end.
+    /// The first part of a page, where the answer is one.
+    pub(super) async fn begin(&self, reading: &mut Reading) -> Result<Option<Bytes>, Failure> {
+        let status = reading.header.status.as_u16();
+        if status != 200 {
+            let reason = if status == 404 { Reason::TargetUnknown } else { Reason::UpstreamFailed };
+            return Err(Failure::new(reason, format!("the gateway answered {status}")));
+        }
+        reading.allow(self.limits.page_bytes, Limit::PageBytes)?;
+        self.next_part(reading).await
+    }
+
+    /// The next part of an answer's body, never empty, none at its end.
     pub(super) async fn next_part(&self, reading: &mut Reading) -> Result<Option<Bytes>, Failure> {
         loop {
             // pingora hands out an empty part where a chunk's line end comes by itself; written on, it would end the
@@ -161,17 +207,6 @@ impl Upstream {
         request.insert_header("X-Request-Id", request_id)?;
         Ok(request)
     }
-
-    async fn read_all(&self, reading: &mut Reading) -> Result<Bytes, Failure> {
-        let mut body = BytesMut::new();
-        while let Some(part) = self.next_part(reading).await? {
-            body.extend_from_slice(&part);
-            if body.len() > MAX_WRITE_ANSWER {
-                return Err(Failure::new(Reason::UpstreamFailed, "the answer to a write is too long"));
-            }
-        }
-        Ok(body.freeze())
-    }
 }
 
 /// What an answer to a write means. Only what the gateway says to pushers passes.
@@ -189,6 +224,11 @@ fn written(header: &ResponseHeader, body: Bytes) -> Result<Answer, Failure> {
         }
         _ => Err(Failure::new(Reason::UpstreamFailed, format!("the gateway answered {status}: {}", text()))),
     }
+}
+
+/// Places for so many.
+fn room(places: usize) -> Arc<Room> {
+    Room::new(u64::try_from(places).unwrap_or(u64::MAX))
 }
 
 fn internal(error: &BError) -> Failure {

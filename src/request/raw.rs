@@ -110,12 +110,22 @@ pub enum RawHeadError {
 
 use RawHeadError::Malformed;
 
-/// The longest request target, bytes.
-pub const MAX_TARGET_BYTES: usize = 8 * 1024;
-/// The most header fields.
-pub const MAX_FIELDS: usize = 64;
-/// The longest head, bytes, from the first byte to the end of the empty line.
-pub const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// How large a head may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes from the first one to the end of the empty line.
+    pub bytes: usize,
+    /// Header fields.
+    pub fields: usize,
+    /// Bytes of the request target.
+    pub target: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { bytes: 16 * 1024, fields: 64, target: 8 * 1024 }
+    }
+}
 
 /// Fields that must not be repeated: two readers could take different ones.
 const SINGLE: &[&str] = &[
@@ -132,18 +142,26 @@ const SINGLE: &[&str] = &[
 ];
 
 impl RawHead {
-    /// Reads a head that ends with its empty line, `CR LF CR LF`.
+    /// Reads a head that ends with its empty line, `CR LF CR LF`, within the default limits.
     ///
     /// # Errors
     /// The first thing that is not strict HTTP/1.0 or HTTP/1.1.
     pub fn read(bytes: &[u8]) -> Result<Self, RawHeadError> {
+        Self::read_within(bytes, &HeadLimits::default())
+    }
+
+    /// Reads a head within limits. How many bytes it may have is for those to count who collect them.
+    ///
+    /// # Errors
+    /// The first thing that is not strict HTTP/1.0 or HTTP/1.1, or is too long.
+    pub fn read_within(bytes: &[u8], limits: &HeadLimits) -> Result<Self, RawHeadError> {
         let text = bytes.strip_suffix(b"\r\n\r\n").ok_or(Malformed("the head does not end in an empty line"))?;
         let mut lines = split_crlf(text);
-        let (method, target, version) = request_line(lines.next().unwrap_or_default())?;
+        let (method, target, version) = request_line(lines.next().unwrap_or_default(), limits)?;
         let mut fields = Vec::new();
         for line in lines {
-            if fields.len() == MAX_FIELDS {
-                return Err(RawHeadError::TooManyFields { limit: MAX_FIELDS });
+            if fields.len() >= limits.fields {
+                return Err(RawHeadError::TooManyFields { limit: limits.fields });
             }
             fields.push(field(line)?);
         }
@@ -235,7 +253,7 @@ fn split_crlf(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn request_line(line: &[u8]) -> Result<(Method, Vec<u8>, Version), RawHeadError> {
+fn request_line(line: &[u8], limits: &HeadLimits) -> Result<(Method, Vec<u8>, Version), RawHeadError> {
     let mut parts = line.split(|b| *b == b' ');
     let (Some(method), Some(target), Some(version), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -250,8 +268,8 @@ fn request_line(line: &[u8]) -> Result<(Method, Vec<u8>, Version), RawHeadError>
         _ => return Err(Malformed("only HTTP/1.0 and HTTP/1.1 are served")),
     };
     let method = Method::read(method).ok_or(RawHeadError::MethodUnknown)?;
-    if target.len() > MAX_TARGET_BYTES {
-        return Err(RawHeadError::TargetTooLong { found: target.len(), limit: MAX_TARGET_BYTES });
+    if target.len() > limits.target {
+        return Err(RawHeadError::TargetTooLong { found: target.len(), limit: limits.target });
     }
     if target.first() != Some(&b'/') {
         return Err(Malformed("the request target does not start with a slash"));

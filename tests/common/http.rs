@@ -189,6 +189,12 @@ impl Connection {
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
+    /// Writes what the peer takes within two seconds; whether it took all of it.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.set_write_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
+        self.stream.write_all(bytes).is_ok()
+    }
+
     /// Ends the sending direction.
     pub fn finish(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
@@ -236,6 +242,17 @@ impl Connection {
         match read {
             Err(e) if e.kind() == ErrorKind::WouldBlock => None,
             _ => Some(self.receive(method)),
+        }
+    }
+
+    /// Whether the peer has closed or reset it, without waiting for that.
+    pub fn has_ended(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let read = self.fill();
+        self.stream.set_nonblocking(false).unwrap();
+        match read {
+            Ok(more) => !more,
+            Err(e) => e.kind() != ErrorKind::WouldBlock,
         }
     }
 

@@ -82,6 +82,8 @@ struct Shared {
 pub struct Upstream {
     pub address: SocketAddr,
     shared: Arc<Shared>,
+    /// Kept open, where nobody accepts.
+    listener: Option<TcpListener>,
 }
 
 impl Upstream {
@@ -97,6 +99,26 @@ impl Upstream {
             // The last handle closed on unread bytes, the system sends a reset.
             shared.state.lock().unwrap().connections.clear();
         })
+    }
+
+    /// Is bound and takes no connection: the system's queue for it is full.
+    pub fn not_accepting() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (listener, address) = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let listener = socket.listen(1).unwrap();
+            let address = listener.local_addr().unwrap();
+            (listener.into_std().unwrap(), address)
+        });
+        let shared = Arc::new(Shared::default());
+        let mut state = shared.state.lock().unwrap();
+        let short = std::time::Duration::from_millis(100);
+        while let Ok(stream) = TcpStream::connect_timeout(&address, short) {
+            state.connections.push(stream);
+        }
+        drop(state);
+        Self { address, shared, listener: Some(listener) }
     }
 
     /// Passes everything on to a gateway, byte by byte.
@@ -133,7 +155,7 @@ impl Upstream {
                 std::thread::spawn(move || each(stream, &shared));
             }
         });
-        Self { address, shared }
+        Self { address, shared, listener: None }
     }
 
     pub fn url(&self) -> String {
@@ -171,7 +193,9 @@ impl Drop for Upstream {
             let _ = stream.shutdown(Shutdown::Both);
         }
         // Wakes the thread that accepts.
-        let _ = TcpStream::connect(self.address);
+        if self.listener.is_none() {
+            let _ = TcpStream::connect(self.address);
+        }
     }
 }
 

@@ -6,11 +6,12 @@ use ring::rand::SystemRandom;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Which file, and the names of the listeners that are bound.
+/// Which file, the names of the listeners that are bound, and the room for bodies.
 #[derive(Clone, Debug)]
 pub(super) struct PolicyFile {
     pub(super) file: PathBuf,
     pub(super) listeners: Vec<String>,
+    pub(super) body_bytes: u64,
 }
 
 /// What one reading of the file came to.
@@ -75,13 +76,18 @@ impl PolicyFile {
         let file = &self.file;
         let loaded = load_noting(file, Secrets::Required, &mut random::decoys(&SystemRandom::new()), files)?;
         let unbound = loaded.policy.named_listeners.iter().filter(|(name, _)| !self.listeners.contains(name));
-        let list: Vec<Problem> = unbound
-            .map(|(name, path)| Problem {
-                line: None,
-                path: path.clone(),
-                message: format!("the listener {name:?} has no address; start with --web.listen-address {name}=ADDR"),
-            })
-            .collect();
+        let unbound = unbound.map(|(name, path)| Problem {
+            line: None,
+            path: path.clone(),
+            message: format!("the listener {name:?} has no address; start with --web.listen-address {name}=ADDR"),
+        });
+        let too_large = loaded.policy.principals.iter().filter(|p| p.payload.max_bytes > self.body_bytes);
+        let too_large = too_large.map(|principal| Problem {
+            line: None,
+            path: format!("principals.{}.payload.max_bytes", principal.name),
+            message: format!("a body of {} bytes never fits into --web.max-body-memory", principal.payload.max_bytes),
+        });
+        let list: Vec<Problem> = unbound.chain(too_large).collect();
         if list.is_empty() { Ok(loaded) } else { Err(Problems { file: file.clone(), list, unreadable: false }) }
     }
 }

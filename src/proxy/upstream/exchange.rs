@@ -2,6 +2,8 @@
 
 use super::{Failure, Upstream};
 use crate::decision::Reason;
+use crate::policy::Limit;
+use crate::proxy::room::Taken;
 use bytes::Bytes;
 use pingora_core::protocols::http::v1::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -25,11 +27,42 @@ pub(in crate::proxy) struct Reading {
     peer: HttpPeer,
     /// The head of the answer.
     pub(in crate::proxy) header: ResponseHeader,
+    /// The place that the reading takes.
+    pub(super) place: Option<Taken>,
+    most: u64,
+    limit: Limit,
+    read: u64,
 }
 
 impl Reading {
+    fn new(session: HttpSession, peer: HttpPeer, header: ResponseHeader) -> Self {
+        Self { session, peer, header, place: None, most: 0, limit: Limit::AnswerBytes, read: 0 }
+    }
+
+    /// Admits so many bytes of a body; none were before.
+    pub(super) fn allow(&mut self, most: u64, limit: Limit) -> Result<(), Failure> {
+        (self.most, self.limit) = (most, limit);
+        match self.length() {
+            Some(length) if u64::try_from(length).is_ok_and(|length| length > most) => Err(self.too_long()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the head says of the body's length.
+    pub(in crate::proxy) fn length(&self) -> Option<usize> {
+        self.header.headers.get("content-length")?.to_str().ok()?.parse().ok()
+    }
+
     pub(super) async fn next_part(&mut self) -> Result<Option<Bytes>, Failure> {
-        self.session.read_body_bytes().await.map_err(|e| failed(&e))
+        let part = self.session.read_body_bytes().await.map_err(|e| failed(&e))?;
+        let bytes = part.as_ref().map_or(0, Bytes::len);
+        self.read = self.read.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if self.read > self.most { Err(self.too_long()) } else { Ok(part) }
+    }
+
+    fn too_long(&self) -> Failure {
+        let detail = format!("the gateway's answer has more than {} bytes", self.most);
+        Failure::limited(Reason::UpstreamFailed, self.limit, detail)
     }
 
     pub(super) fn into_parts(self) -> (HttpSession, HttpPeer) {
@@ -73,10 +106,10 @@ impl Upstream {
             Err(error) => Ok(timeout(EARLY_ANSWER, answer(&mut session)).await.unwrap_or(Err(error))),
         };
         match header {
-            Ok(Ok(header)) => Ok(Reading { session, peer, header }),
+            Ok(Ok(header)) => Ok(Reading::new(session, peer, header)),
             Ok(Err(error)) if reused && ended_unanswered(&error) => Err(Attempt::Dropped(failed(&error))),
             Ok(Err(error)) => Err(Attempt::Failed(failed(&error))),
-            Err(_) => Err(Attempt::Failed(Failure::timed_out())),
+            Err(_) => Err(Attempt::Failed(Failure::slow(Limit::FirstByteTime))),
         }
     }
 
@@ -84,18 +117,23 @@ impl Upstream {
     async fn connect(&self) -> Result<(HttpSession, HttpPeer, bool), Failure> {
         let unavailable = |detail: String| Failure::new(Reason::UpstreamUnavailable, detail);
         let addresses = self.resolve().await.map_err(|e| unavailable(format!("{}: {e}", self.url.authority())))?;
-        let mut failures = Vec::new();
+        let (mut failures, mut limit) = (Vec::new(), None);
         for address in addresses.iter() {
             let mut peer = HttpPeer::new(*address, false, String::new());
             peer.options.connection_timeout = Some(self.limits.connect);
             peer.options.total_connection_timeout = Some(self.limits.connect);
             match self.connector.get_http_session(&peer).await {
                 Ok((session, reused)) => return Ok((session, peer, reused)),
-                Err(error) => failures.push(format!("{address}: {}", error.etype().as_str())),
+                Err(error) => {
+                    if *error.etype() == ErrorType::ConnectTimedout {
+                        limit = Some(Limit::ConnectTime);
+                    }
+                    failures.push(format!("{address}: {}", error.etype().as_str()));
+                }
             }
         }
         *self.resolved.lock() = None;
-        Err(unavailable(failures.join(", ")))
+        Err(Failure { limit, ..unavailable(failures.join(", ")) })
     }
 
     /// The gateway's addresses; a name is looked up again after a few seconds.

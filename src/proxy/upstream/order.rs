@@ -1,5 +1,6 @@
 //! Whose turn it is at the gateway: writes to one group in the order of their arrival, few at once, bounded queues.
 
+use crate::policy::Limit;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
@@ -40,15 +41,19 @@ impl Order {
         }
     }
 
-    /// Waits for the turn of a write to the group at `path`; none where a queue is full.
-    pub(super) async fn enter(&self, path: &str) -> Option<Turn> {
+    /// Waits for the turn of a write to the group at `path`.
+    ///
+    /// # Errors
+    /// The limit of the queue that is full.
+    pub(super) async fn enter(&self, path: &str) -> Result<Turn, Limit> {
         let slot = usize::try_from(self.hasher.hash_one(path) % u64::from(LOCKS)).unwrap_or_default();
-        let group = self.groups.get(slot)?;
-        let rooms = [group.room.clone().try_acquire_owned().ok()?, self.room.clone().try_acquire_owned().ok()?];
+        let group = self.groups.get(slot).ok_or(Limit::GroupQueue)?;
+        let of_group = group.room.clone().try_acquire_owned().map_err(|_| Limit::GroupQueue)?;
+        let of_all = self.room.clone().try_acquire_owned().map_err(|_| Limit::WriteQueue)?;
         // The group first: one that waits for its group must not hold a place that another group could use.
         let lock = group.lock.clone().lock_owned().await;
-        let in_flight = self.in_flight.clone().acquire_owned().await.ok()?;
-        Some(Turn { _group: lock, _in_flight: in_flight, _rooms: rooms })
+        let in_flight = self.in_flight.clone().acquire_owned().await.map_err(|_| Limit::WriteQueue)?;
+        Ok(Turn { _group: lock, _in_flight: in_flight, _rooms: [of_group, of_all] })
     }
 }
 
@@ -65,13 +70,13 @@ mod tests {
         let first = order.enter("/a").await.unwrap();
         let waiting = tokio::spawn({
             let order = order.clone();
-            async move { order.enter("/a").await.is_some() }
+            async move { order.enter("/a").await.is_ok() }
         });
         while order.room.available_permits() > 10 {
             tokio::task::yield_now().await;
         }
-        assert!(order.enter("/a").await.is_none(), "the group's queue is full");
-        assert!(order.enter(&other.unwrap()).await.is_some(), "another group is served");
+        assert_eq!(order.enter("/a").await.err(), Some(Limit::GroupQueue), "the group's queue is full");
+        assert!(order.enter(&other.unwrap()).await.is_ok(), "another group is served");
         drop(first);
         assert!(waiting.await.unwrap(), "the one that waited has its turn");
     }
