@@ -185,7 +185,7 @@ fn early_body_refused(m: &mut Maker<'_>) -> Case {
     m.add(&mut bent, "Expect: 100-continue");
     let (status, method) = match m.chance.below(5) {
         0 => {
-            m.add(&mut bent, "Content-Encoding: gzip");
+            m.add(&mut bent, "Content-Encoding: br");
             (415, "POST")
         }
         1 => {
