@@ -12,7 +12,7 @@
 //!
 //! # The other rooms
 //!
-//! [`config`] compiles the YAML policy, or tells all its problems. [`ranges`] keeps published address lists fresh.
+//! [`tls`] reads certificates and keys. [`config`] compiles the YAML policy, or tells all its problems. [`ranges`] keeps published address lists fresh.
 //! [`fetch`] is the one careful HTTPS GET, [`state`] the files that outlive the process. [`admin`] serves metrics and
 //! health. [`cli`] is the command line. [`clock`], [`secret`] and [`shown`] are what everybody needs: time as an argument,
 //! values that cannot print themselves, and foreign text made fit for a log.
@@ -54,3 +54,4 @@ pub mod request;
 pub mod secret;
 pub mod shown;
 pub mod state;
+pub mod tls;

@@ -1,6 +1,10 @@
 //! Every metric of the proxy: name, help, unit, labels. Label values come from the policy or from closed sets, never
 //! from a client.
 
+mod tls;
+
+pub use tls::TlsMetrics;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -72,6 +76,8 @@ pub struct Metrics {
     would_deny: Family<ReasonLabels, Counter>,
     report_mode: Family<ScopeLabels, Gauge>,
     limits_reached: Family<LimitLabels, Counter>,
+    /// Certificates and handshakes.
+    pub tls: TlsMetrics,
 }
 
 impl Metrics {
@@ -92,6 +98,7 @@ impl Metrics {
             would_deny: Family::default(),
             report_mode: Family::default(),
             limits_reached: Family::default(),
+            tls: TlsMetrics::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests by verdict, reason, operation and principal", metrics.requests.clone());
@@ -147,6 +154,7 @@ impl Metrics {
             "Connections and requests that a limit ended, by the flag or the key of the policy that sets it",
             metrics.limits_reached.clone(),
         );
+        metrics.tls.register(&mut registry);
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.register("build_info", "The version of this program; always 1", build);

@@ -14,8 +14,10 @@ mod chunked;
 mod connections;
 mod decode;
 mod exchange;
+mod handshake;
 mod head;
 mod listener;
+mod prefixed;
 mod proxy_protocol;
 mod respond;
 mod room;
@@ -26,6 +28,7 @@ mod wire;
 
 pub use connections::Connections;
 pub use exchange::Proxy;
+pub use handshake::Failures;
 pub use listener::{Handler, Incoming, Listener, PeerKind, Refused};
 pub use respond::{Answer, Reply, Unsent, send};
 pub use room::Room;

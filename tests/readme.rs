@@ -144,6 +144,7 @@ fn the_table_of_limits_is_the_codes() {
         ("header fields", limits.head_size.fields.to_string()),
         ("connections at once", limits.connections.to_string()),
         ("connections at once from one source", limits.source_connections.to_string()),
+        ("time for a TLS handshake", seconds(limits.handshake)),
         ("time for a head", seconds(limits.head)),
         ("time for a body", seconds(limits.body)),
         ("bytes a second of a body, after 5s", {

@@ -20,6 +20,10 @@ pub(super) struct LimitFlags {
     #[arg(long = "web.idle-timeout", env = "PUSHGUARD_WEB_IDLE_TIMEOUT", value_name = "DURATION")]
     #[arg(default_value = "60s", value_parser = duration)]
     idle: Duration,
+    /// The time for a TLS handshake
+    #[arg(long = "web.handshake-timeout", env = "PUSHGUARD_WEB_HANDSHAKE_TIMEOUT", value_name = "DURATION")]
+    #[arg(default_value = "5s", value_parser = duration)]
+    handshake: Duration,
     /// The time for a whole request head
     #[arg(long = "web.head-timeout", env = "PUSHGUARD_WEB_HEAD_TIMEOUT", value_name = "DURATION")]
     #[arg(default_value = "10s", value_parser = duration)]
@@ -109,6 +113,7 @@ impl LimitFlags {
             connections: self.connections,
             source_connections: self.source_connections,
             idle: self.idle,
+            handshake: self.handshake,
             head: self.head,
             head_size: HeadLimits { bytes: self.head_bytes, fields: self.head_fields, target: self.target_bytes },
             request: self.request,

@@ -18,8 +18,7 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, address) = text.split_once('=').unwrap_or((DEFAULT_NAME, text));
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        if !is_name(name) {
             return Err(format!("{name:?} is not a listener name: 1 to 64 letters, digits, and _ . -"));
         }
         let port = address.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
@@ -30,6 +29,12 @@ impl FromStr for Listen {
         }
         Ok(Self { name: name.to_owned(), address: address.to_owned() })
     }
+}
+
+/// Whether a listener may have that name.
+pub(super) fn is_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    (1..=64).contains(&text.len()) && text.chars().all(plain)
 }
 
 impl Listen {

@@ -5,6 +5,7 @@ mod policy_file;
 mod reload;
 mod report_mode;
 mod signals;
+mod tls;
 
 use super::limits::LimitFlags;
 use super::listen::Listen;
@@ -21,7 +22,7 @@ use crate::proxy::{self, Connections, Proxy, Room, Upstream, UpstreamUrl};
 use crate::ranges::refresh::{self, Refresher, Settings};
 use crate::ranges::store::Store;
 use crate::request::{ExternalUrl, RoutePrefix, Web};
-use house::{Bound, Exposure, House, bind, bound_addresses, drained};
+use house::{Door, Exposure, House, bind, drained, exposed};
 use policy_file::{PolicyFile, Reading, Watched};
 use reload::{Reloader, Triggers};
 use ring::rand::SystemRandom;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tls::{Certificates, TlsFlags};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -104,6 +106,8 @@ pub(super) struct Serve {
     #[arg(long = "log.level", env = "PUSHGUARD_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     log_level: tracing::Level,
     #[command(flatten)]
+    tls: TlsFlags,
+    #[command(flatten)]
     limits: LimitFlags,
 }
 
@@ -143,13 +147,21 @@ impl Serve {
 
     fn start(&self, policy: Policy, file: (PolicyFile, Watched), clock: Arc<dyn Clock>) -> Result<(), String> {
         self.check_names()?;
-        let listeners = self.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let admin = bind(&self.admin.named(ADMIN))?;
+        let metrics = Arc::new(Metrics::new());
+        let names: Vec<String> = file.0.listeners.iter().cloned().chain([ADMIN.to_owned()]).collect();
+        let certificates = Certificates::read(self.tls.files(&names)?, clock.clone(), metrics.clone())?;
+        let door = |listen: &Listen| {
+            let bound = bind(listen)?;
+            let tls = certificates.of(&bound);
+            Ok::<Door, String>((bound, tls))
+        };
+        let doors = self.listen.iter().map(door).collect::<Result<Vec<_>, _>>()?;
+        let admin = door(&self.admin.named(ADMIN))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|e| format!("cannot start threads: {e}"))?;
-        let served = runtime.block_on(self.serve(policy, file, clock, listeners, admin));
+        let served = runtime.block_on(self.serve(policy, file, (clock, metrics), certificates, (doors, admin)));
         runtime.shutdown_background();
         served
     }
@@ -170,13 +182,12 @@ impl Serve {
         &self,
         policy: Policy,
         (source, watched): (PolicyFile, Watched),
-        clock: Arc<dyn Clock>,
-        listeners: Vec<Bound>,
-        admin: Bound,
+        (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
+        certificates: Certificates,
+        (doors, admin): (Vec<Door>, Door),
     ) -> Result<(), String> {
         let limits = self.limits.limits();
-        let metrics = Arc::new(Metrics::new());
-        let exposure = Exposure { listeners: bound_addresses(&listeners), metrics: metrics.clone() };
+        let exposure = Exposure { listeners: exposed(&doors), metrics: metrics.clone() };
         exposure.tell(&policy);
         metrics.set_reloaded(clock.wall());
         metrics.know_limits(Limit::ALL.iter().map(|limit| limit.name()));
@@ -206,7 +217,9 @@ impl Serve {
         }
         let cannot_wait = |e| format!("cannot wait for signals: {e}");
         let mut signals = Signals::new().map_err(cannot_wait)?;
-        let hangup = signal(SignalKind::hangup()).map_err(cannot_wait)?;
+        let hangup = || signal(SignalKind::hangup()).map_err(cannot_wait);
+        tokio::spawn(certificates.run(hangup()?, self.watch_interval));
+        let hangup = hangup()?;
         let (stop, stopping) = watch::channel(false);
         let ready = Arc::new(AtomicBool::new(false));
         let house = House {
@@ -219,8 +232,8 @@ impl Serve {
             stopping,
         };
         let mut services = Vec::new();
-        for bound in listeners {
-            services.push(house.open(bound, proxy.clone()));
+        for door in doors {
+            services.push(house.open(door, proxy.clone()));
         }
         let admin_house = House { connections: Connections::new(64, 64), ..house.clone() };
         let admin_ids = request_ids();

@@ -14,6 +14,8 @@ pub struct Limits {
     pub source_connections: usize,
     /// The time an idle connection is kept.
     pub idle: Duration,
+    /// The time of a TLS handshake.
+    pub handshake: Duration,
     /// The time from the first byte of a head to its last.
     pub head: Duration,
     /// How large a head may be.
@@ -74,6 +76,7 @@ impl Default for Limits {
             connections: 512,
             source_connections: 128,
             idle: Duration::from_secs(60),
+            handshake: Duration::from_secs(5),
             head: Duration::from_secs(10),
             head_size: HeadLimits::default(),
             request: Duration::from_secs(90),

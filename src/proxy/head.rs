@@ -1,11 +1,11 @@
 //! Reads one head from a connection, byte-exact, before any HTTP library sees it.
 
 use super::listener::Refused;
+use super::wire::ByteStream;
 use crate::decision::{Denial, Reason};
 use crate::policy::{Limit, Limits};
 use crate::request::{HeadLimits, RawHead, RawHeadError};
 use bytes::{Buf, BytesMut};
-use pingora_core::protocols::Stream;
 use pingora_core::server::ShutdownWatch;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
@@ -25,7 +25,7 @@ pub(super) enum NextHead {
 /// Waits for the first byte as long as an idle connection is kept, then for the whole head. `started` is called at the
 /// first byte.
 pub(super) async fn next_head(
-    stream: &mut Stream,
+    stream: &mut dyn ByteStream,
     buffer: &mut BytesMut,
     limits: &Limits,
     shutdown: &ShutdownWatch,
@@ -48,7 +48,7 @@ pub(super) async fn next_head(
 
 /// Waits for a byte; otherwise answers how the wait ended.
 async fn first_byte(
-    stream: &mut Stream,
+    stream: &mut dyn ByteStream,
     buffer: &mut BytesMut,
     limits: &Limits,
     shutdown: &ShutdownWatch,
@@ -69,7 +69,7 @@ async fn first_byte(
     }
 }
 
-async fn whole_head(stream: &mut Stream, buffer: &mut BytesMut, most: &HeadLimits) -> NextHead {
+async fn whole_head(stream: &mut dyn ByteStream, buffer: &mut BytesMut, most: &HeadLimits) -> NextHead {
     let mut scanned = 0;
     loop {
         match scan(buffer, &mut scanned, most) {

@@ -1,6 +1,7 @@
 //! The guard of a listener: room for connections, and the loop of requests on one of them.
 
 use super::connections::{Connections, Place};
+use super::handshake::Failures;
 use super::head::NextHead;
 use super::wire::Wire;
 use crate::clock::{Clock, Tick};
@@ -8,6 +9,7 @@ use crate::decision::Denial;
 use crate::metrics::Metrics;
 use crate::policy::{Limit, Limits};
 use crate::request::RawHead;
+use crate::tls::LiveTls;
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::Stream;
@@ -67,6 +69,10 @@ pub struct Listener<H> {
     pub handler: Arc<H>,
     /// The limits.
     pub limits: Limits,
+    /// What it speaks TLS with; none where it does not.
+    pub tls: Option<Arc<LiveTls>>,
+    /// Handshakes that came to nothing.
+    pub handshake_failures: Failures,
     /// Room for connections, shared by all listeners.
     pub connections: Arc<Connections>,
     /// What a peer is to this listener.
@@ -113,6 +119,7 @@ impl<H: Handler> Listener<H> {
             };
             announced = client;
         }
+        let Some(mut wire) = self.secured(wire, peer, &place).await else { return };
         loop {
             let mut started = self.clock.tick();
             let waiting = place.waits();

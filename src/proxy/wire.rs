@@ -4,7 +4,9 @@
 //! takes a broken chunk for the end of a body.
 
 use super::chunked::{Chunked, Progress};
+use super::handshake::Failure;
 use super::head::{NextHead, next_head};
+use super::prefixed::Prefixed;
 use super::proxy_protocol::{self, Announcement};
 use crate::policy::Limits;
 use crate::request::{Method, RawHead, Version};
@@ -12,16 +14,24 @@ use bytes::{Buf, Bytes, BytesMut};
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::date::get_cached_date;
 use pingora_core::server::ShutdownWatch;
+use rustls::ServerConfig;
 use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// A byte stream: a plain connection, or what is inside TLS.
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> ByteStream for S {}
 
 /// A connection and where it stands in the current request.
 pub struct Wire {
-    stream: Stream,
+    stream: Box<dyn ByteStream>,
     buffer: BytesMut,
     framing: Framing,
     body_bytes: u64,
@@ -60,7 +70,7 @@ pub struct AnswerHead {
 impl Wire {
     pub(super) fn new(stream: Stream) -> Self {
         Self {
-            stream,
+            stream: Box::new(stream),
             buffer: BytesMut::new(),
             framing: Framing::Left(0),
             body_bytes: 0,
@@ -86,6 +96,27 @@ impl Wire {
                 return Err("the connection ended before its announcement");
             }
         }
+    }
+
+    /// Does a TLS handshake; what follows is read and written inside it. Where the client speaks no TLS the connection
+    /// is as it was.
+    pub(super) async fn secure(&mut self, config: Arc<ServerConfig>) -> Result<(), Failure> {
+        /// The type of a record that carries handshakes (RFC 8446, 5.1).
+        const HANDSHAKE: u8 = 22;
+        if self.buffer.is_empty() {
+            self.stream.read_buf(&mut self.buffer).await.map_err(|e| Failure::of(&e))?;
+        }
+        match self.buffer.first() {
+            Some(&HANDSHAKE) => {}
+            Some(_) => return Err(Failure::NOT_TLS),
+            None => return Err(Failure::of(&io::ErrorKind::UnexpectedEof.into())),
+        }
+        // What is left here is of no use once the handshake has failed.
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        let plain = Prefixed { prefix: std::mem::take(&mut self.buffer), stream: plain };
+        let stream = TlsAcceptor::from(config).accept(plain).await.map_err(|e| Failure::of(&e))?;
+        self.stream = Box::new(stream);
+        Ok(())
     }
 
     /// Waits for the next head; `started` is called at its first byte.

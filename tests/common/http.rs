@@ -153,15 +153,21 @@ impl Response {
     }
 }
 
+/// What bytes go through.
+pub trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
+
 /// A connection.
 pub struct Connection {
-    stream: TcpStream,
+    socket: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
 
 impl Connection {
     pub fn open(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).unwrap_or_else(|e| panic!("{address}: {e}")))
+        Self::plain(TcpStream::connect(address).unwrap_or_else(|e| panic!("{address}: {e}")))
     }
 
     /// std has no way to choose the own address; tokio has.
@@ -174,30 +180,36 @@ impl Connection {
         });
         let stream = connected.unwrap_or_else(|e| panic!("{source} to {address}: {e}"));
         stream.set_nonblocking(false).unwrap();
-        Self::over(stream)
+        Self::plain(stream)
     }
 
-    fn over(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: Vec::new() }
+    fn plain(socket: TcpStream) -> Self {
+        let stream = socket.try_clone().unwrap();
+        Self::over(socket, Box::new(stream))
+    }
+
+    /// Talks through `stream`, which ends in `socket`.
+    pub fn over(socket: TcpStream, stream: Box<dyn Stream>) -> Self {
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        socket.set_write_timeout(Some(DEADLINE)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        Self { socket, stream, buffer: Vec::new() }
     }
 
     /// Writes; a peer that has already answered and closed is no fault of the sender.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref());
+        let _ = self.stream.write_all(bytes.as_ref()).and_then(|()| self.stream.flush());
     }
 
     /// Writes what the peer takes within two seconds; whether it took all of it.
     pub fn try_send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.set_write_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
+        self.socket.set_write_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
         self.stream.write_all(bytes).is_ok()
     }
 
     /// Ends the sending direction.
     pub fn finish(&mut self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.socket.shutdown(Shutdown::Write);
     }
 
     pub fn exchange(&mut self, request: &Request) -> Response {
@@ -236,9 +248,9 @@ impl Connection {
 
     /// The answer, where it has come already.
     pub fn poll(&mut self, method: &str) -> Option<Response> {
-        self.stream.set_nonblocking(true).unwrap();
+        self.socket.set_nonblocking(true).unwrap();
         let read = self.fill();
-        self.stream.set_nonblocking(false).unwrap();
+        self.socket.set_nonblocking(false).unwrap();
         match read {
             Err(e) if e.kind() == ErrorKind::WouldBlock => None,
             _ => Some(self.receive(method)),
@@ -247,9 +259,9 @@ impl Connection {
 
     /// Whether the peer has closed or reset it, without waiting for that.
     pub fn has_ended(&mut self) -> bool {
-        self.stream.set_nonblocking(true).unwrap();
+        self.socket.set_nonblocking(true).unwrap();
         let read = self.fill();
-        self.stream.set_nonblocking(false).unwrap();
+        self.socket.set_nonblocking(false).unwrap();
         match read {
             Ok(more) => !more,
             Err(e) => e.kind() != ErrorKind::WouldBlock,

@@ -2,6 +2,7 @@
 //! told, and an upstream that records every byte it gets.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod authority;
 pub mod gateway;
 pub mod guard;
 pub mod http;

@@ -6,8 +6,9 @@ use crate::clock::Clock;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::policy::{self, Limits, Policy};
-use crate::proxy::{Connections, Handler, Listener, PeerKind, Service};
+use crate::proxy::{Connections, Failures, Handler, Listener, PeerKind, Service};
 use crate::request::ClientFrom;
+use crate::tls::LiveTls;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,28 +24,32 @@ pub(super) struct Bound {
 
 /// Says which listeners take passwords where others can read them.
 pub(super) struct Exposure {
-    pub(super) listeners: Vec<(String, SocketAddr)>,
+    /// Each listener, and whether what it is sent can be read by others on the way.
+    pub(super) listeners: Vec<(String, bool)>,
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// Names and addresses.
-pub(super) fn bound_addresses(listeners: &[Bound]) -> Vec<(String, SocketAddr)> {
-    listeners.iter().map(|bound| (bound.name.clone(), bound.address)).collect()
+/// A listener and what it speaks TLS with; none where it does not.
+pub(super) type Door = (Bound, Option<Arc<LiveTls>>);
+
+/// Which listeners take clear text from other machines.
+pub(super) fn exposed(doors: &[Door]) -> Vec<(String, bool)> {
+    doors.iter().map(|(bound, tls)| (bound.name.clone(), tls.is_none() && !bound.address.ip().is_loopback())).collect()
 }
 
 impl Exposure {
     /// Logs and marks what a policy exposes.
     pub(super) fn tell(&self, policy: &Policy) {
         let takes_passwords = policy.principals.iter().any(|p| p.basic.is_some());
-        for (listener, address) in &self.listeners {
-            let exposed = takes_passwords && !address.ip().is_loopback();
+        for (listener, readable) in &self.listeners {
+            let exposed = takes_passwords && *readable;
             self.metrics.set_cleartext_credentials(listener, exposed);
             if exposed {
                 tracing::warn!(
                     msg = "passwords in clear text",
                     listener,
-                    detail = "this listener takes passwords without TLS on an address that other machines reach; keep \
-                              it behind an ingress or load balancer that ends TLS",
+                    detail = "this listener takes passwords without TLS on an address that other machines reach; give \
+                              it --web.tls-cert-file, or keep it behind an ingress or load balancer that ends TLS",
                 );
             }
         }
@@ -70,14 +75,16 @@ impl House {
     }
 
     /// Begins to accept connections.
-    pub(super) fn open<H: Handler>(&self, bound: Bound, handler: Arc<H>) -> Service {
-        tracing::info!(msg = "listening", listener = bound.name, address = %bound.address);
+    pub(super) fn open<H: Handler>(&self, (bound, tls): Door, handler: Arc<H>) -> Service {
+        tracing::info!(msg = "listening", listener = bound.name, address = %bound.address, tls = tls.is_some());
         let (name, live): (Arc<str>, _) = (bound.name.into(), self.live.clone());
         let listener_name = name.clone();
         let listener = Listener {
             name,
             kind: Box::new(move |peer| kind(live.load().policy.listener(&listener_name), peer)),
             handler,
+            tls,
+            handshake_failures: Failures::default(),
             limits: self.limits,
             connections: self.connections.clone(),
             in_flight: self.in_flight.clone(),

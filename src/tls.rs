@@ -1,0 +1,94 @@
+//! TLS for those who connect: certificate and key out of files, checked whole before they are taken into use.
+//!
+//! TLS 1.2 and 1.3, HTTP/1.1 only. What a listener uses is swapped as one value, so a connection sees one certificate
+//! from its first byte to its last, and a pair that does not fit never replaces one that does.
+
+mod certificate;
+mod error;
+mod pem;
+
+pub use certificate::{Standing, Validity};
+pub use error::TlsError;
+
+use arc_swap::ArcSwap;
+use certificate::validity;
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The files of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, followed by those of its issuers, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM: PKCS #8, PKCS #1 or SEC 1.
+    pub key: PathBuf,
+}
+
+/// What a listener speaks TLS with.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// For the handshakes.
+    pub config: Arc<ServerConfig>,
+    /// When the certificate holds.
+    pub validity: Validity,
+}
+
+impl TlsFiles {
+    /// All of them.
+    pub fn paths(&self) -> BTreeSet<PathBuf> {
+        BTreeSet::from([self.certificate.clone(), self.key.clone()])
+    }
+
+    /// Reads and checks them. Blocks on the file system.
+    ///
+    /// # Errors
+    /// Which file is not as it must be, and what to do.
+    pub fn read(&self) -> Result<ServerTls, TlsError> {
+        let chain = pem::certificates(&self.certificate)?;
+        let validity = validity(&self.certificate, chain.first())?;
+        let provider = Arc::new(ring::default_provider());
+        let certified = self.certified(chain, &provider)?;
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .map_err(|e| TlsError::Library(e.to_string()))?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(ServerTls { config: Arc::new(config), validity })
+    }
+
+    fn certified(&self, chain: pem::Chain, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+        let key = pem::private_key(&self.key)?;
+        CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                TlsError::Mismatch { certificate: self.certificate.clone(), key: self.key.clone() }
+            }
+            error => TlsError::Key { file: self.key.clone(), what: error.to_string() },
+        })
+    }
+}
+
+/// What a listener uses now.
+#[derive(Debug)]
+pub struct LiveTls(ArcSwap<ServerTls>);
+
+impl LiveTls {
+    /// Starts with `tls`.
+    pub fn new(tls: ServerTls) -> Self {
+        Self(ArcSwap::from_pointee(tls))
+    }
+
+    /// What the next handshake uses.
+    pub fn load(&self) -> Arc<ServerTls> {
+        self.0.load_full()
+    }
+
+    /// Takes the place of what is used; connections that stand keep theirs.
+    pub fn publish(&self, tls: ServerTls) {
+        self.0.store(Arc::new(tls));
+    }
+}
