@@ -1,7 +1,7 @@
 //! Which address a policy judges: the peer, or the client that trusted proxies vouch for.
 
 use crate::prefix_set::PrefixSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use thiserror::Error;
 
 /// How trusted proxies name their clients.
@@ -139,11 +139,12 @@ fn split_quoted(text: &[u8], separator: u8) -> Vec<Vec<u8>> {
     parts
 }
 
-/// An address as proxies write it: bare, in brackets, with or without a port; never with a zone.
+/// An address as proxies write it: bare, or IPv6 in brackets, with or without a port; never with a zone.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let entry = std::str::from_utf8(entry).ok()?.trim_matches([' ', '\t']);
     let bare = || entry.parse::<IpAddr>().ok();
-    let bracketed = || entry.strip_prefix('[')?.strip_suffix(']')?.parse::<IpAddr>().ok();
+    // Brackets keep the colons of IPv6 apart from a port's; nobody writes them around anything else.
+    let bracketed = || entry.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::from);
     // A socket address may carry a zone, which says nothing about the client.
     let with_port = || entry.parse::<SocketAddr>().ok().filter(|_| !entry.contains('%')).map(|a| a.ip());
     bare().or_else(bracketed).or_else(with_port).map(|ip| ip.to_canonical())

@@ -52,6 +52,10 @@ fn clients_that_forwarded_names() {
         (&["for=8.8.8.8;x"], "garbage"),
         (&["for=\"8.8.8.8"], "garbage"),
         (&["for=fe80::1%eth0"], "garbage"),
+        (&["for=\"[fe80::1%25eth0]\""], "garbage"),
+        (&["for=\"[8.8.8.8]:80\""], "garbage"),
+        (&["for=[8.8.8.8]"], "garbage"),
+        (&["for=\"[::ffff:8.8.8.8]:80\""], "8.8.8.8"),
         (&["xfor=8.8.8.8"], "garbage"),
     ] {
         assert_eq!(forwarded(lines), client, "{lines:?}");
@@ -123,7 +127,17 @@ fn clients_behind_proxies() {
         ("10.42.0.1", &[b"2001:DB8:0:0::1"], "2001:db8::1"),
         ("10.42.0.1", &[b"::ffff:8.8.8.8"], "8.8.8.8"),
         ("10.42.0.1", &[b"[::ffff:8.8.8.8]:1"], "8.8.8.8"),
-        ("10.42.0.1", &[b"[8.8.8.8]"], "8.8.8.8"),
+        // Brackets are for IPv6.
+        ("10.42.0.1", &[b"[8.8.8.8]"], "garbage"),
+        ("10.42.0.1", &[b"[8.8.8.8]:80"], "garbage"),
+        ("10.42.0.1", &[b"[8.8.8.8:80]"], "garbage"),
+        ("10.42.0.1", &[b"[2001:db8::1]:"], "garbage"),
+        ("10.42.0.1", &[b"[::ffff:8.8.8.8]"], "8.8.8.8"),
+        ("10.42.0.1", &[b"::ffff:0808:0808"], "8.8.8.8"),
+        // Not IPv4-mapped, so they are addresses of their own: IPv4-compatible, 6to4, NAT64.
+        ("10.42.0.1", &[b"::8.8.8.8"], "::808:808"),
+        ("10.42.0.1", &[b"2002:808:808::1"], "2002:808:808::1"),
+        ("10.42.0.1", &[b"64:ff9b::8.8.8.8"], "64:ff9b::808:808"),
         ("10.42.0.1", &[b"fe80::1%eth0"], "garbage"),
         ("10.42.0.1", &[b"[fe80::1%1]:80"], "garbage"),
         ("10.42.0.1", &[b"[fe80::1%1]"], "garbage"),
@@ -171,8 +185,12 @@ fn naive(lines: &[String]) -> Option<IpAddr> {
         if entry.contains('%') {
             return None;
         }
-        let inner = entry.strip_prefix('[').and_then(|e| e.strip_suffix(']')).unwrap_or(entry);
-        let address = inner.parse::<IpAddr>().or_else(|_| entry.parse::<SocketAddr>().map(|s| s.ip())).ok()?;
+        let inner = entry.strip_prefix('[').and_then(|e| e.strip_suffix(']'));
+        if inner.is_some_and(|inner| !inner.contains(':') || inner.contains('[')) {
+            return None;
+        }
+        let bare = inner.unwrap_or(entry);
+        let address = bare.parse::<IpAddr>().or_else(|_| entry.parse::<SocketAddr>().map(|s| s.ip())).ok()?;
         let address = address.to_canonical();
         let nets = TRUSTED.map(|net| net.parse::<ipnet::IpNet>().unwrap());
         if !nets.iter().any(|net| net.contains(&address)) {

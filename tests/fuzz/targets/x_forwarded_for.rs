@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use libfuzzer_sys::fuzz_target;
 use pushguard::prefix_set::PrefixSet;
 use pushguard::request::{ClientFrom, Peer, SourceError};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 fuzz_target!(|bytes: &[u8]| {
     let trusted: [IpNet; 2] = ["10.0.0.0/8", "fd00::/8"].map(|net| net.parse().unwrap());
@@ -44,7 +44,7 @@ fn naive(trusted: &[IpNet], lines: &[&[u8]]) -> Option<IpAddr> {
         let address = match (entry.parse::<IpAddr>(), entry.parse::<SocketAddr>(), unbracketed) {
             (Ok(address), ..) => address,
             (_, Ok(socket), _) => socket.ip(),
-            (.., Some(inner)) => inner.parse().ok()?,
+            (.., Some(inner)) => inner.parse::<Ipv6Addr>().ok()?.into(),
             _ => return None,
         };
         let address = address.to_canonical();
