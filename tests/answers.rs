@@ -130,13 +130,13 @@ fn a_cut_or_empty_value_is_answered_with_how_to_write_it() {
     /metrics/job/ci/workflow/Elixir/Phoenix/CI
       label_not_granted: these grouping labels are not granted: the label "Phoenix" may not be in the path; a value with "/" or a space must be sent as NAME@base64/..., and the shell may have cut yours; with the value in the variable VALUE write NAME@base64/$(printf %s "$VALUE" | base64 -w0 | tr '+/' '-_' | tr -d =)
     /metrics/job/ci/workflow/
-      target_ambiguous: the path does not name exactly one group: the value of the label "workflow" is empty; is a variable empty? An empty value is written workflow@base64/=
+      target_ambiguous: the path does not name exactly one group: the label "workflow" is empty; is a variable empty? Give it a value or leave it out: to Prometheus an empty label is none
     /metrics/job/ci/workflow//team/a-1
-      target_ambiguous: the path does not name exactly one group: the value of the label "workflow" is empty; is a variable empty? An empty value is written workflow@base64/=
+      target_ambiguous: the path does not name exactly one group: the label "workflow" is empty; is a variable empty? Give it a value or leave it out: to Prometheus an empty label is none
     /metrics/job/
       target_ambiguous: the path does not name exactly one group: the job is empty; is a variable empty? Write /metrics/job/JOB
     /metrics/job/ci/instance@base64/=
-      target_ambiguous: the path does not name exactly one group: the label "instance" is empty; is a variable empty? Give it a value or leave it out
+      target_ambiguous: the path does not name exactly one group: the label "instance" is empty; is a variable empty? Give it a value or leave it out: to Prometheus an empty label is none
     /metrics/job/ci/workflow/Elixir%2FPhoenix%20CI
       target_ambiguous: the path does not name exactly one group: the path has an escaped slash; a value with "/" or a space must be sent as NAME@base64/..., and the shell may have cut yours; with the value in the variable VALUE write NAME@base64/$(printf %s "$VALUE" | base64 -w0 | tr '+/' '-_' | tr -d =)
     "#);

@@ -16,8 +16,6 @@ pub(super) const ENCODING: &str = "send the metrics as they are, or in one of gz
 pub(super) const LENGTH_REQUIRED: &str =
     "send the metrics with Content-Length or chunked, for example with curl --data-binary @FILE";
 
-const EMPTY_INSTANCE: &str = "the label \"instance\" is empty; is a variable empty? Give it a value or leave it out";
-
 /// The shell line that sends any value whole.
 fn encode(name: &str) -> String {
     format!("{name}@base64/$(printf %s \"$VALUE\" | base64 -w0 | tr '+/' '-_' | tr -d =)")
@@ -73,15 +71,11 @@ fn path(fault: &PathFault) -> String {
             shown(name),
             cut("NAME")
         ),
-        PathFault::EmptyValue(name) if name == "instance" => EMPTY_INSTANCE.to_owned(),
-        PathFault::EmptyValue(name) => {
-            let spelled = if name.len() <= 64 { name } else { "NAME" };
-            format!(
-                "the value of the label {} is empty; is a variable empty? An empty value is written {spelled}@base64/=",
-                shown(name)
-            )
-        }
-        PathFault::EmptyInstance => EMPTY_INSTANCE.to_owned(),
+        PathFault::EmptyValue(name) => format!(
+            "the label {} is empty; is a variable empty? Give it a value or leave it out: to Prometheus an empty label \
+             is none",
+            shown(name)
+        ),
         PathFault::EmptyPart => "the path has an empty part (two slashes); is a variable empty?".to_owned(),
         PathFault::EscapedSlash | PathFault::DotPart(_) => format!("{fault}; {}", cut("NAME")),
         PathFault::BadEscape => "a % that is not an escape; write %25 for a percent sign".to_owned(),

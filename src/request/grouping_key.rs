@@ -35,12 +35,10 @@ pub enum PathFault {
     /// Two slashes in a row.
     #[error("the path has an empty part")]
     EmptyPart,
-    /// A label with an empty value in plain spelling.
+    /// A label with an empty value. To Prometheus that is no label, so the group would be another one's twin; with
+    /// `instance` it breaks every scrape.
     #[error("the value of the label {0:?} is empty")]
     EmptyValue(String),
-    /// `instance` with an empty value clashes with every group that has no instance.
-    #[error("the label \"instance\" must not be empty")]
-    EmptyInstance,
     /// `.` or `..`, plain or escaped.
     #[error("the path has a part {0:?}")]
     DotPart(String),
@@ -127,8 +125,8 @@ impl GroupingKey {
     fn insert(&mut self, name: String, value: String) -> Result<(), PathFault> {
         check_name(&name)?;
         check_text(&name, &value)?;
-        if name == "instance" && value.is_empty() {
-            return Err(PathFault::EmptyInstance);
+        if value.is_empty() {
+            return Err(PathFault::EmptyValue(name));
         }
         if self.labels.contains_key(&name) {
             return Err(PathFault::Repeated(name));

@@ -248,6 +248,7 @@ fn target_ambiguous(m: &mut Maker<'_>) -> Case {
         "%2Fa%2Fb",
         "/job/x",
         "/instance@base64/=",
+        "/a@base64/=",
         "/a@base64/!",
         "%ff",
         "\\..\\x",
@@ -276,7 +277,7 @@ fn target_spelled(m: &mut Maker<'_>) -> Case {
         (format!("/metrics/job/{job}/a@base64/Yg=="), format!("/metrics/job/{job}/a/b")),
         (format!("/metrics/job/{job}/a%40base64/Yi9j"), format!("/metrics/job/{job}/a@base64/Yi9j")),
         (format!("/metrics/job/{job}/%61/b"), format!("/metrics/job/{job}/a/b")),
-        (format!("/metrics/job/{job}/a@base64/="), format!("/metrics/job/{job}/a@base64/=")),
+        (format!("/metrics/job/{job}/a@base64/PQ"), format!("/metrics/job/{job}/a@base64/PQ")),
         (format!("/metrics/job/{job}/a/HTTP%2fx").replace("%2f", "+"), format!("/metrics/job/{job}/a@base64/SFRUUCt4")),
     ];
     let (sent, ours) = m.chance.pick(&spellings).clone();
