@@ -20,6 +20,8 @@ SLOW_CONNECTIONS ?= 120
 PATHS ?= 200000
 ABORTS ?= 10000
 WRITES ?= 20000
+FRAMING ?= 20000
+ADDRESSES ?= 20000
 SEED ?= 1
 
 CLIENTS := $(CARGO_TARGET_DIR)/clients
@@ -40,7 +42,8 @@ run: ## Build, start a real Pushgateway and pushguard in front of it (PORT=9091,
 test: test-needs ## Install what the tests need, then run all of them: format, clippy, tests
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" PUSHGUARD_REQUIRE_ALL=1 \
+	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" \
+	    PROMETHEUS="$$(tests/scripts/prometheus.sh)" PUSHGUARD_REQUIRE_ALL=1 \
 	    INSTA_UPDATE=no cargo test --locked --no-fail-fast
 
 .PHONY: test-needs
@@ -48,6 +51,7 @@ test-needs: ## Only install what the tests need
 	@tests/scripts/need.sh cc=build-essential cmake curl openssl python3 python:ensurepip=python3-venv node=nodejs npm
 	@tests/scripts/components.sh
 	@tests/scripts/gateway.sh > /dev/null
+	@tests/scripts/prometheus.sh > /dev/null
 	@$(MAKE) -s $(CLIENTS)/python/.installed $(CLIENTS)/node/.installed
 
 .PHONY: gateways
@@ -56,12 +60,15 @@ gateways: ## Say which gateways the tests run against; fetches a newer one where
 	@tests/scripts/newer.sh
 
 .PHONY: volume
-volume: ## Run PATHS=200000 paths, ABORTS=10000 cut uploads, WRITES=20000 random writes from SEED=1
+volume: ## Run PATHS=200000 paths, ABORTS=10000 cut uploads, WRITES, FRAMING and ADDRESSES=20000 each, from SEED=1
 	@tests/scripts/need.sh cc=build-essential cmake
-	@export PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" PUSHGUARD_SEED=$(SEED) && \
+	@export PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" \
+	    PROMETHEUS="$$(tests/scripts/prometheus.sh)" PUSHGUARD_SEED=$(SEED) && \
 	    PUSHGUARD_VOLUME=$(PATHS) cargo test --locked --test volume_paths && \
 	    PUSHGUARD_VOLUME=$(ABORTS) cargo test --locked --test volume_aborts && \
-	    PUSHGUARD_VOLUME=$(WRITES) cargo test --locked --test scrape_survives
+	    PUSHGUARD_VOLUME=$(WRITES) cargo test --locked --test scrape_survives && \
+	    PUSHGUARD_VOLUME=$(FRAMING) cargo test --locked --test volume_framing && \
+	    PUSHGUARD_VOLUME=$(ADDRESSES) cargo test --locked --test volume_addresses
 
 # The official client libraries, in the versions that these files name.
 $(CLIENTS)/python/.installed: tests/clients/requirements.txt

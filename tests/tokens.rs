@@ -411,7 +411,7 @@ fn whatever_is_forged_or_unfit_is_refused_for_its_own_reason() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let distinct: BTreeSet<&[u8]> = all.0.iter().map(|(_, _, token, _)| token.as_slice()).collect();
     let codes: BTreeSet<&str> = all.0.iter().map(|(.., code)| *code).collect();
-    volume::report(&format!("{} forged tokens, {} distinct, {} codes", all.0.len(), distinct.len(), codes.len()));
+    volume::say(format!("{} forged tokens, {} distinct, {} codes", all.0.len(), distinct.len(), codes.len()));
     assert!(distinct.len() >= 120, "{}", distinct.len());
     let unloaded = verify(RSA.token(&github_run(IAT)).as_bytes(), [&github()], |_| None, at(NOW)).unwrap_err();
     assert_eq!((unloaded.check.code(), unloaded.unknown_key_of.as_deref()), ("token_keys_unavailable", Some("github")));
@@ -438,8 +438,9 @@ fn no_flipped_bit_is_accepted() {
     let token = RSA.token(&github_run(IAT)).into_bytes();
     assert!(judge(&github(), &token).is_ok());
     let bits = token.len() * 8;
-    let count = volume::volume(bits);
-    let mut random = volume::rng::Rng::new(volume::seed());
+    let volume = volume::Volume::read(u64::try_from(bits).unwrap());
+    let count = volume.count();
+    let mut random = volume::rng::Rng::new(volume.seed);
     for case in 0..count {
         let mut flipped = token.clone();
         let flips = if count == bits { 1 } else { 1 + random.below(3) };
@@ -451,7 +452,7 @@ fn no_flipped_bit_is_accepted() {
             assert!(judge(&github(), &flipped).is_err(), "case {case}: {}", String::from_utf8_lossy(&flipped));
         }
     }
-    volume::report(&format!("{count} tokens with flipped bits, none accepted"));
+    volume::say(format!("{count} tokens with flipped bits, none accepted"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use volume::bodies;
 use volume::cut::{Cutter, End};
 use volume::rng::Rng;
 use volume::tap::Tap;
-use volume::{gateways, report, seed};
+use volume::{Volume, coded, gateways, say};
 
 /// Uploads between two looks at the gateway.
 const BATCH: usize = 100;
@@ -90,7 +90,7 @@ const GROUPS: &[&str] = &[
     "job/a/instance/i",
     "job/%C3%A9",
     "job/backup/path@base64/L3Zhci90bXA",
-    "job/x/y@base64/=",
+    "job/x/y@base64/PQ",
 ];
 
 /// Every place in a short request, each way to end, each framing and method.
@@ -119,7 +119,7 @@ fn cut_behind_every_byte_nothing_changes() {
         }
         bench.untouched(&before, "cut behind every byte");
     }
-    report(&format!(
+    say(format!(
         "{count} uploads cut behind every byte: nothing sent to the gateway, {} groups as before",
         before.len()
     ));
@@ -141,7 +141,8 @@ fn check_answer(answer: &[u8], end: End, in_head: bool, about: &str) {
 #[test]
 fn random_uploads_that_end_early_change_nothing() {
     let Some(mut bench) = Bench::new() else { return };
-    let (volume, seed, started) = (volume::volume(600), seed(), Instant::now());
+    let (whole, started) = (Volume::read(600), Instant::now());
+    let (volume, seed) = (whole.count(), whole.seed);
     let mut rng = Rng::new(seed);
     let before = bench.gateway.groups();
     let (mut ends, mut kinds) = (BTreeMap::new(), BTreeMap::new());
@@ -162,7 +163,7 @@ fn random_uploads_that_end_early_change_nothing() {
         }
     }
     let rate = f64::from(u32::try_from(volume).unwrap()) / started.elapsed().as_secs_f64();
-    report(&format!(
+    say(format!(
         "{volume} uploads that ended early, seed {seed}: 0 bytes sent to the gateway, {} groups as before; {kinds:?}; \
          recorded ends {ends:?}, the rest inside the head; {rate:.0} uploads/s",
         before.len()
@@ -196,12 +197,12 @@ impl Upload {
         if let Some(content_type) = content_type {
             request = request.header("Content-Type", content_type);
         }
-        let gzip = rng.chance(5);
-        if gzip {
-            request = request.header("Content-Encoding", "gzip");
-            body = with_wrong_tail(&body[..body.len().min(60_000)]);
+        let coded = rng.chance(15).then(|| Coded::random(rng, &body));
+        if let Some(coded) = &coded {
+            request = request.header("Content-Encoding", coded.name);
+            body.clone_from(&coded.bytes);
         }
-        let expects = !gzip && rng.chance(25);
+        let expects = coded.is_none() && rng.chance(25);
         if expects {
             request = request.header("Expect", "100-continue");
         }
@@ -211,7 +212,7 @@ impl Upload {
         let wait_at = expects.then_some(head.len());
         let end = End::ALL[rng.below(3)];
         let kind = match rng.below(10) {
-            _ if gzip => "wrong gzip tail",
+            _ if coded.is_some() => coded.map_or("", |coded| coded.kind),
             0..=1 if chunked => {
                 break_chunks(rng, &mut body);
                 "broken chunks"
@@ -265,12 +266,44 @@ fn break_chunks(rng: &mut Rng, body: &mut Vec<u8>) {
     }
 }
 
-/// gzip of one stored block, with a wrong checksum, a wrong length, or neither.
-fn with_wrong_tail(body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(body.len()).expect("one block");
-    let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
-    let tail: &[u8] = [&[][..], &[0; 4], &[0; 8]][usize::from(length) % 3];
-    [&head, &length.to_le_bytes()[..], &(!length).to_le_bytes(), body, tail].concat()
+/// A coded body that is not whole.
+struct Coded {
+    name: &'static str,
+    kind: &'static str,
+    bytes: Vec<u8>,
+}
+
+impl Coded {
+    /// What some readers take all the same: they have the metrics before they see the end.
+    fn random(rng: &mut Rng, body: &[u8]) -> Self {
+        if rng.chance(50) {
+            let mut bytes = coded::gzip(body);
+            let tail = bytes.len() - 8;
+            match rng.below(4) {
+                0 => bytes.truncate(bytes.len() - 1 - rng.below(8)),
+                1 => bytes[tail + rng.below(4)] ^= 1 + u8::try_from(rng.below(255)).unwrap(),
+                2 => bytes[tail + 4 + rng.below(4)] ^= 1 + u8::try_from(rng.below(255)).unwrap(),
+                _ => bytes.extend(rng.pick(&[
+                    &b"x"[..],
+                    b"\x1f",
+                    b"\x1f\x8b",
+                    b"\x1f\x8b\x08\0\0\0\0\0\0\xff",
+                    b"m 1\n",
+                ])),
+            }
+            return Self { name: "gzip", kind: "wrong gzip tail", bytes };
+        }
+        let mut bytes = coded::snappy(body);
+        match rng.below(4) {
+            // A chunk has at least eight bytes, so that no whole one is left.
+            0 => bytes.truncate(bytes.len() - 1 - rng.below(4)),
+            // Behind the ten bytes that name the format and the four of a chunk's head stands its checksum.
+            1 => bytes[14 + rng.below(4)] ^= 1 + u8::try_from(rng.below(255)).unwrap(),
+            2 => bytes.truncate(1 + rng.below(9)),
+            _ => bytes.extend(rng.pick(&[&b"x"[..], b"\0", b"\0\x05\0\0", b"\xff\x06\0\0", b"\x02\0\0\0", b"m 1\n"])),
+        }
+        Self { name: "snappy", kind: "wrong snappy tail", bytes }
+    }
 }
 
 /// A whole upload whose sender is gone before the answer is stored whole or not at all.

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 use volume::rng::Rng;
 use volume::tap::Tap;
-use volume::{gateways, report, seed, targets};
+use volume::{Volume, gateways, say, targets};
 
 /// Groups that the gateway holds at once: each push costs it a look at all of them.
 const BATCH: usize = 40;
@@ -41,7 +41,8 @@ fn paths_on_the_newer_gateway_with_the_new_routing() {
 
 fn run(gateway: Option<Gateway>, routing: &str) {
     let Some(gateway) = gateway else { return };
-    let (volume, seed, started) = (volume::volume(5000), seed(), Instant::now());
+    let (whole, started) = (Volume::read(5000), Instant::now());
+    let (volume, seed) = (whole.count(), whole.seed);
     let name = format!("gateway {} with {routing}", gateways::version(&gateway));
     let mut rng = Rng::new(seed);
     let mut counts = Counts::default();
@@ -59,7 +60,7 @@ fn run(gateway: Option<Gateway>, routing: &str) {
     }
     let Counts { accepted, refused, groups, same, differing, why } = counts;
     let rate = f64::from(u32::try_from(volume).unwrap()) / started.elapsed().as_secs_f64();
-    report(&format!(
+    say(format!(
         "{volume} paths, seed {seed}, {name}: {accepted} accepted and stored as judged ({groups} groups), {refused} \
          refused unsent, 0 mismatches; as sent, the gateway stored {same} of the accepted under the same labels and \
          refused {differing}; {rate:.0} paths/s\n  refused: {why:?}"

@@ -1,6 +1,7 @@
 //! Chunked bodies that are not to the letter, and bodies where none belongs.
 
 use super::{Case, Content, Family, Fate, Maker, Part};
+use crate::volume::coded;
 
 pub const FAMILIES: &[(&str, Family)] = &[
     ("chunks of all sizes and spellings", good_chunks),
@@ -210,23 +211,59 @@ fn body_of_other_method(m: &mut Maker<'_>) -> Case {
     Case::of(Part { method, fate: Fate::Refused(405), ..part })
 }
 
+/// Decoded and forwarded without it, or refused: as no coding of ours, or as not what it says.
 fn content_encoding(m: &mut Maker<'_>) -> Case {
     let mut bent = m.push();
-    let (value, fate) = match m.chance.below(3) {
-        0 => (*m.chance.pick(&["", "identity", "Identity", " identity\t"]), None),
-        // Taken, but the body is not so coded. It is read to its end first.
-        1 => (*m.chance.pick(&["gzip", "GZIP", "snappy"]), Some(Fate::Refused(400))),
-        _ => {
-            let unknown = ["x-gzip", "gzip, gzip", "identity, gzip", "deflate", "br", "zstd", "x", "chunked"];
-            (*m.chance.pick(&unknown), Some(Fate::Refused(415)))
+    let taken = ["", "identity", "Identity", " identity\t"];
+    let coded = ["gzip", "GZIP", "gZip\t", "snappy", "Snappy"];
+    let refused = [
+        "x-gzip",
+        "gzip, gzip",
+        "gzip,",
+        "identity, gzip",
+        "gzip, identity",
+        "gzip;q=1",
+        "deflate",
+        "br",
+        "zstd",
+        "x",
+        "chunked",
+    ];
+    match m.chance.below(4) {
+        0 => {
+            let value = *m.chance.pick(&taken);
+            m.add(&mut bent, format!("Content-Encoding:{value}"));
+            let part = m.with_body(bent);
+            Case::of(part)
         }
-    };
-    m.add(&mut bent, format!("Content-Encoding:{value}"));
-    let part = m.with_body(bent);
-    Case::of(match fate {
-        Some(fate) => Part { fate, ..part },
-        None => part,
-    })
+        1 => {
+            let value = *m.chance.pick(&refused);
+            m.add(&mut bent, format!("Content-Encoding: {value}"));
+            let part = m.with_body(bent);
+            Case::of(Part { fate: Fate::Refused(415), ..part })
+        }
+        2 => {
+            let value = *m.chance.pick(&coded);
+            m.add(&mut bent, format!("Content-Encoding: {value}"));
+            let part = m.with_body(bent);
+            Case::of(Part { fate: Fate::Refused(400), ..part })
+        }
+        _ => {
+            let value = *m.chance.pick(&coded);
+            m.add(&mut bent, format!("Content-Encoding: {value}"));
+            let plain = m.content();
+            let fate = m.fate(&bent, &plain);
+            let code = if value.to_ascii_lowercase().starts_with("gzip") { coded::gzip } else { coded::snappy };
+            let mut bytes = code(&plain.bytes);
+            let whole = !m.chance.once_in(3);
+            if !whole {
+                // A whole body that does not hold a whole coded one.
+                bytes.truncate(bytes.len() - 1 - m.chance.below(bytes.len().min(12)));
+            }
+            let part = m.with_body_of(bent, Content { bytes, ..plain });
+            Case::of(Part { fate: if whole { fate } else { Fate::Refused(400) }, ..part })
+        }
+    }
 }
 
 /// At the limit of 1 MiB it is taken, one byte later it is not, however it is framed; rarely, since it is long.

@@ -217,7 +217,17 @@ impl Maker<'_> {
 
     /// Either of the two.
     fn with_body(&mut self, bent: Bent) -> Part {
-        if self.chance.once_in(2) { self.with_length(bent) } else { self.with_chunks(bent) }
+        let content = self.content();
+        self.with_body_of(bent, content)
+    }
+
+    fn with_body_of(&mut self, bent: Bent, content: Content) -> Part {
+        if self.chance.once_in(2) {
+            let length = content.bytes.len().to_string();
+            self.with_length_of(bent, content, &length)
+        } else {
+            self.with_chunks_of(bent, content)
+        }
     }
 
     /// Chunks of any size, sizes of any spelling that the grammar has.

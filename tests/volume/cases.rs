@@ -11,16 +11,18 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// As many as the environment says, or `default`.
+    /// As many as the environment says, or `default`; from the same seed unless it names another.
     pub fn read(default: u64) -> Self {
         let number = |name: &str| {
-            let value = std::env::var(name).ok()?;
+            let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
             Some(value.parse().unwrap_or_else(|_| panic!("{name}={value} is not a number")))
         };
-        Self {
-            cases: number("PUSHGUARD_VOLUME").unwrap_or(default),
-            seed: number("PUSHGUARD_SEED").unwrap_or(20_260_901),
-        }
+        Self { cases: number("PUSHGUARD_VOLUME").unwrap_or(default), seed: number("PUSHGUARD_SEED").unwrap_or(1) }
+    }
+
+    /// The number of cases, to count them in memory.
+    pub fn count(self) -> usize {
+        usize::try_from(self.cases).expect("a volume")
     }
 
     /// The chance of one case: the same for the same seed and number, whatever ran before it.
