@@ -156,9 +156,9 @@ fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
     let Some(gateway) = Gateway::start() else { return };
     let guard = Guard::start(&quickstart(), &gateway.url());
     let body = |bytes: usize| {
-        let mut body = b"m 1\n# ".to_vec();
-        body.resize(bytes - 1, b'x');
-        body.push(b'\n');
+        let mut body = b"m 1\n".to_vec();
+        let comments = (body.len()..bytes - 1).map(|at| if at % 1024 == 1023 { b'\n' } else { b'#' });
+        body.extend(comments.chain([b'\n']));
         body
     };
     const LIMIT: usize = 256 * 1024;

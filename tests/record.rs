@@ -79,7 +79,7 @@ fn records(format: &str) {
         (
             "a body that is no metrics",
             ci(Request::post("/metrics/job/cbad", "?\n")).send(address),
-            "verdict=deny  reason=payload_invalid  status=400  operation=push  detail=line 1, column 1: a line is a comment (#) or begins with a metric name in \"?\"",
+            "verdict=deny  reason=payload_invalid  status=400  operation=push  detail=line 1, column 1 of \"?\": a line is a comment (#) or begins with a metric name",
         ),
         (
             "a gateway that fails",
