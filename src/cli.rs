@@ -7,6 +7,7 @@ mod hash;
 mod limits;
 mod listen;
 mod random;
+mod range_flags;
 mod serve;
 
 use clap::{Parser, Subcommand};

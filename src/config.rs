@@ -4,6 +4,7 @@ mod compile;
 mod fingerprint;
 mod grants;
 mod lines;
+mod lists;
 mod load;
 mod mode;
 mod network;

@@ -1,8 +1,10 @@
 //! Every metric of the proxy: name, help, unit, labels. Label values come from the policy or from closed sets, never
 //! from a client.
 
+mod ranges;
 mod tls;
 
+pub use ranges::{FeedLabels, FetchErrorLabels, RangeMetrics, RefusedLabels, SetGauge, SetLabels};
 pub use tls::TlsMetrics;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -69,6 +71,8 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Connections closed unserved because there were too many.
     pub connections_refused: Counter,
+    /// The address sets.
+    pub ranges: RangeMetrics,
     cleartext_credentials: Family<ListenerLabels, Gauge>,
     hidden_clients: Family<ListenerLabels, Counter>,
     reload_successful: Gauge,
@@ -91,6 +95,7 @@ impl Metrics {
             upstream_duration: seconds(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
+            ranges: RangeMetrics::default(),
             cleartext_credentials: Family::default(),
             hidden_clients: Family::default(),
             reload_successful: Gauge::default(),
@@ -128,6 +133,7 @@ impl Metrics {
             "Requests from a private peer that named a client, over a listener that trusts no proxy",
             metrics.hidden_clients.clone(),
         );
+        metrics.ranges.register(&mut registry);
         registry.register(
             "config_last_reload_successful",
             "1 where the last reading of the policy was taken into use, 0 where its problems kept the one before",

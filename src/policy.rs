@@ -17,7 +17,7 @@ pub use grant::{Grant, LabelFault, LabelRule, Miss};
 pub use limit::Limit;
 pub use limits::{Limits, default_quotas};
 pub use mode::Mode;
-pub use network::{Admits, From, Listener, NamedSets, Source, is_private, meets_private};
+pub use network::{Admits, From, Listener, NamedSets, Ranges, Source, is_private, meets_private};
 pub use operation::{Operation, OperationSet};
 pub use pattern::{Pattern, PatternError};
 pub use payload::{PayloadLimits, PayloadRules};
@@ -25,7 +25,7 @@ pub use principal::{Basic, Principal};
 pub use quota::{Per, QuotaRule, source_value};
 
 use crate::auth::PasswordHash;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A policy, ready to judge.
@@ -37,8 +37,8 @@ pub struct Policy {
     pub principals: Vec<Principal>,
     /// Quotas that all principals share.
     pub shared_quotas: Vec<QuotaRule>,
-    /// The keys of GitHub's address document that sources name.
-    pub github_keys: BTreeSet<String>,
+    /// The lists of addresses that sources take from elsewhere.
+    pub ranges: Ranges,
     /// Hashes that the password of an unknown user is hashed against, so that it costs what a wrong password costs.
     pub decoy: Arc<[PasswordHash]>,
     /// Whether the whole policy is enforced.
@@ -56,7 +56,7 @@ impl Default for Policy {
             listeners: BTreeMap::new(),
             principals: Vec::new(),
             shared_quotas: Vec::new(),
-            github_keys: BTreeSet::new(),
+            ranges: Ranges::default(),
             decoy: Arc::from([]),
             mode: Mode::Enforce,
             default_payload: PayloadLimits::default(),

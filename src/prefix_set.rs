@@ -71,7 +71,7 @@ impl fmt::Debug for PrefixSet {
 }
 
 /// The prefix as IPv4 where all of it lies in `::ffff:0:0/96`, otherwise as it is.
-fn canonical(prefix: IpNet) -> IpNet {
+pub fn canonical(prefix: IpNet) -> IpNet {
     match prefix {
         IpNet::V6(net) => mapped(net).map_or(prefix, IpNet::V4),
         IpNet::V4(_) => prefix,

@@ -12,11 +12,11 @@ const EDGES: &[(&str, &str)] = &[
     ("record", "decision metrics policy request"),
     ("gate", "auth clock decision limit policy request"),
     ("decision", "auth limit payload policy request secret"),
-    ("config", "auth limit policy prefix_set request"),
+    ("config", "auth fetch limit policy prefix_set ranges request"),
     ("live", "policy"),
-    ("policy", "auth limit payload prefix_set request"),
+    ("policy", "auth limit payload prefix_set ranges request"),
     ("request", "prefix_set secret"),
-    ("ranges", "clock fetch prefix_set shown state"),
+    ("ranges", "clock fetch metrics prefix_set shown state"),
     ("fetch", "shown"),
     ("state", "shown"),
     ("tls", ""),
@@ -50,7 +50,7 @@ const CRATES: &[(&str, &str)] = &[
     ("tokio::net", "cli proxy"),
     ("tokio::io", "cli proxy"),
     ("std::net::Tcp", "cli proxy"),
-    ("std::fs", "config fetch state tls"),
+    ("std::fs", "config fetch ranges state tls"),
 ];
 
 /// A line of code that serves: no tests, no comments.

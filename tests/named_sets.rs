@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 const POLICY: &str = r#"
 version: 1
 sources:
-  runners: { github: [actions], extra: [127.0.0.3/32], listeners: [default] }
+  runners: { github: [actions], extra: [127.0.0.3/32], allow_private: true, listeners: [default] }
 principals:
   ci:
     basic: { username: ci, password_hash_file: ci.phc }
@@ -34,7 +34,7 @@ fn github(document: &'static str) -> Upstream {
 }
 
 fn start(upstream: &Upstream, url: &str) -> Start {
-    Start::new(POLICY, &upstream.url()).flag("--ranges.github-url", url)
+    Start::new(POLICY, &upstream.url()).flag("--ranges.github-url", url).flag("--ranges.ready-timeout", "0s")
 }
 
 fn push(guard: &Guard, from: &str) -> Response {
@@ -89,7 +89,7 @@ fn the_list_is_kept_and_serves_a_restart_without_the_network() {
     wait(&guard, "no stored ranges");
     listed(&guard, "ranges updated").is(200, "", "fetched");
     // The list is published before it is written.
-    let file = kept.join("ranges/github.json");
+    let file = kept.join("ranges/good-actions.json");
     common::wait_for("the kept list", || file.exists().then_some(()));
     guard.stop();
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -122,6 +122,7 @@ fn a_bad_list_admits_nobody() {
         ("an empty object", json("{}")),
         ("an empty list", json(r#"{"actions": []}"#)),
         ("no list", json(r#"{"actions": "127.0.0.1/32"}"#)),
+        ("everybody", json(r#"{"actions": ["127.0.0.1/32", "0.0.0.0/0"]}"#)),
         ("one bad entry", json(r#"{"actions": ["127.0.0.1/32", "127.0.0.1/8"]}"#)),
         (
             "cut",
@@ -134,7 +135,8 @@ fn a_bad_list_admits_nobody() {
     for (case, reaction) in cases {
         let github = Upstream::start(move |_| reaction.clone());
         let guard = start(&upstream, &github.url()).run();
-        let failed = guard.log.line("of the failed refresh", |line| line.get("msg") == "ranges refresh failed");
+        let bad = |line: &common::log::Line| ["ranges refresh failed", "ranges refused"].contains(&line.get("msg"));
+        let failed = guard.log.line("of the bad list", bad);
         assert_eq!(&failed["kept"], "false", "{case}");
         push(&guard, "127.0.0.1").is(403, "ranges_unavailable", case);
         push(&guard, "127.0.0.3").is(200, "", case);
@@ -146,7 +148,34 @@ fn plain_http_is_only_for_this_machine() {
     let upstream = Upstream::start(|_| ok());
     for url in ["http://192.0.2.1/meta", "ftp://127.0.0.1/meta", "http://a:b@127.0.0.1/meta", "meta"] {
         let (status, text) = start(&upstream, url).fail();
-        assert_eq!(status.code(), Some(2), "{url}: {text}");
+        assert_eq!(status.code(), Some(64), "{url}: {text}");
         assert!(text.contains("--ranges.github-url"), "{url}: {text}");
     }
+}
+
+#[test]
+fn readiness_waits_for_a_list_but_not_for_ever() {
+    let upstream = Upstream::start(|_| ok());
+    let whole = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{META}", META.len());
+    let slow = Upstream::start(move |_| Reaction::Hold(whole.clone().into_bytes()));
+    let begin = |timeout: &str| {
+        Start::new(POLICY, &upstream.url())
+            .flag("--ranges.github-url", &slow.url())
+            .flag("--ranges.ready-timeout", timeout)
+            .run_until("listening", 2)
+    };
+    let ready = |guard: &Guard| Request::get("/-/ready").send(guard.admin()).status;
+    let impatient = begin("1s");
+    wait(&impatient, "ready without address lists");
+    wait(&impatient, "ready");
+    assert_eq!(ready(&impatient), 200);
+    push(&impatient, "127.0.0.1").is(403, "ranges_unavailable", "it serves without");
+    let patient = begin("60s");
+    slow.wait_seen(2);
+    assert_eq!(ready(&patient), 503, "the list is still on its way");
+    slow.release();
+    wait(&patient, "ready");
+    assert_eq!(ready(&patient), 200);
+    push(&patient, "127.0.0.1").is(200, "", "in the list");
+    assert!(patient.log.lines().iter().all(|line| line.get("msg") != "ready without address lists"));
 }

@@ -27,6 +27,7 @@ fn push(job: &str) -> Request {
 
 fn start(policy: &str, interval: &str, upstream: &Upstream) -> Guard {
     let start = Start::new(policy, &upstream.url()).flag("--policy.watch-interval", interval);
+    let start = start.flag("--ranges.github-url", &upstream.url());
     start.env("PUSHGUARD_WEB_ENABLE_LIFECYCLE", "true").run()
 }
 
@@ -183,8 +184,10 @@ fn what_was_spent_stays_spent_and_what_needs_a_restart_is_refused() {
     assert!(refused.contains("--web.listen-address public=ADDR"), "{refused}");
     let fetched = with(&text, "from: anywhere", "from: { require: [runners] }");
     write(&guard, &with(&fetched, "version: 1", "version: 1\nsources: { runners: { github: [actions] } }"));
-    let refused = reload(&guard).is(500, "", "a set that nobody fetches").text();
-    assert!(refused.contains("\"actions\"") && refused.contains("restart"), "{refused}");
+    reload(&guard).is(200, "", "an address list that was not needed before");
+    push("one").send(guard.address()).is(403, "ranges_unavailable", "until the list is there");
+    let asked = guard.log.line("of the list", |line| line.get("msg") == "ranges refused");
+    assert_eq!((&asked["set"], &asked["kept"]), ("actions", "false"));
 }
 
 /// A file on disk that is being replaced while it is used: the load is real, and so is every third broken policy.

@@ -1,6 +1,7 @@
 //! `pushguard serve`
 
 mod house;
+mod lists;
 mod policy_file;
 mod reload;
 mod report_mode;
@@ -9,20 +10,21 @@ mod tls;
 
 use super::limits::LimitFlags;
 use super::listen::Listen;
+use super::range_flags::{AgeFlags, ListFlags};
 use super::{Outcome, complain, random};
 use crate::admin::Admin;
 use crate::clock::{Clock, SystemClock};
-use crate::fetch::check_url;
 use crate::gate::Gate;
 use crate::live::Live;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::policy::{Limit, Policy};
 use crate::proxy::{self, Connections, Proxy, Room, Upstream, UpstreamUrl};
-use crate::ranges::refresh::{self, Refresher, Settings};
+use crate::ranges::refresh::Settings;
 use crate::ranges::store::Store;
 use crate::request::{ExternalUrl, RoutePrefix, Web};
 use house::{Door, Exposure, House, bind, drained, exposed};
+use lists::Lists;
 use policy_file::{PolicyFile, Reading, Watched};
 use reload::{Reloader, Triggers};
 use ring::rand::SystemRandom;
@@ -85,14 +87,6 @@ pub(super) struct Serve {
     /// The folder for what must outlive a restart; without one it is kept in memory only
     #[arg(long = "state.dir", env = "PUSHGUARD_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Where GitHub's address ranges are fetched from; plain http only to this machine
-    #[arg(
-        long = "ranges.github-url",
-        env = "PUSHGUARD_RANGES_GITHUB_URL",
-        value_name = "URL",
-        default_value = refresh::DEFAULT_URL
-    )]
-    ranges_url: String,
     /// How log lines are written
     #[arg(
         long = "log.format",
@@ -109,6 +103,10 @@ pub(super) struct Serve {
     tls: TlsFlags,
     #[command(flatten)]
     limits: LimitFlags,
+    #[command(flatten)]
+    lists: ListFlags,
+    #[command(flatten)]
+    ages: AgeFlags,
 }
 
 /// The name of the admin listener in the log.
@@ -191,12 +189,12 @@ impl Serve {
         exposure.tell(&policy);
         metrics.set_reloaded(clock.wall());
         metrics.know_limits(Limit::ALL.iter().map(|limit| limit.name()));
-        let keys = policy.github_keys.clone();
+        lists::warn(&policy);
         let system = SystemRandom::new();
         let cache_key = random::bytes(&system).ok_or("the system has no randomness")?;
         let gate = Gate::new(clock.clone(), limits, policy.verifier_memory_kib(), cache_key);
+        let settings = self.range_settings(clock.clone(), &metrics);
         let live = Arc::new(Live::new(policy));
-        let refresher = if keys.is_empty() { None } else { Some(self.refresher(keys.clone(), clock.clone())?) };
         let proxy = Arc::new(Proxy {
             live: live.clone(),
             gate,
@@ -241,18 +239,21 @@ impl Serve {
         let reload = self.enable_lifecycle.then_some(ask);
         services
             .push(admin_house.open(admin, Arc::new(Admin { metrics, ready: ready.clone(), reload, ids: admin_ids })));
-        if let Some(refresher) = refresher {
-            tokio::spawn(refresher.run(move |sets| live.publish_sets(sets)));
-        }
-        let reloader =
-            Reloader { source, watched, proxy, sets: keys, adopt: Box::new(move |policy| exposure.tell(policy)) };
+        let policy = live.load().policy.clone();
+        let (lists, arrival) = Lists::start((&self.lists, &self.ages), &policy, settings, live)?;
+        let reloader = Reloader { source, watched, proxy, lists, adopt: Box::new(move |policy| exposure.tell(policy)) };
         tokio::spawn(reloader.run(Triggers { hangup, requests, interval: self.watch_interval }));
         let mut report_mode = house.report_mode();
         report_mode.look();
         tokio::spawn(report_mode.run());
-        ready.store(true, Ordering::SeqCst);
-        tracing::info!(msg = "ready", version = env!("CARGO_PKG_VERSION"));
-        signals.wait().await;
+        tokio::select! {
+            () = arrival.wait() => {
+                ready.store(true, Ordering::SeqCst);
+                tracing::info!(msg = "ready", version = env!("CARGO_PKG_VERSION"));
+                signals.wait().await;
+            }
+            () = signals.wait() => {}
+        }
         ready.store(false, Ordering::SeqCst);
         tracing::info!(msg = "stopping", in_flight = house.in_flight.load(Ordering::SeqCst));
         let _ = stop.send(true);
@@ -273,13 +274,14 @@ impl Serve {
         }
     }
 
-    fn refresher(&self, keys: std::collections::BTreeSet<String>, clock: Arc<dyn Clock>) -> Result<Refresher, String> {
-        // One crypto library for everything that speaks TLS; a second call finds it installed.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let url = check_url(&self.ranges_url).map_err(|e| format!("--ranges.github-url: {e}"))?;
-        let store = Store::new(self.state_dir.clone());
-        let interval = refresh::DEFAULT_INTERVAL;
-        Refresher::new(Settings { url, keys, interval, store, clock }).map_err(|e| e.to_string())
+    fn range_settings(&self, clock: Arc<dyn Clock>, metrics: &Metrics) -> Settings {
+        Settings {
+            store: Store::new(self.state_dir.as_deref()),
+            seed_file: self.ages.seed_file.clone(),
+            max_age: self.ages.max_age(),
+            clock,
+            metrics: metrics.ranges.clone(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The document as a whole.
 
+use super::lists::Files;
 use super::load::Secrets;
 use super::mode::mode;
 use super::network::{self, NamedSource};
@@ -7,7 +8,8 @@ use super::reader::{Node, Reader};
 use super::{payload, principals, quotas};
 use crate::auth::PasswordHash;
 use crate::auth::phc::decoy;
-use crate::policy::{Listener, PayloadLimits, Policy, Principal, QuotaRule};
+use crate::policy::{Listener, PayloadLimits, Policy, Principal, QuotaRule, Ranges};
+use crate::ranges::feed::Wanted;
 use serde_yaml::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,7 +40,9 @@ pub(super) fn compile(
     map.finish(reader);
     self::version(reader, version);
     let listeners = listeners.map(|node| network::listeners(reader, &node));
-    let sources = sources.map(|node| network::sources(reader, &node, listeners.as_ref())).unwrap_or_default();
+    let sources = sources
+        .map(|node| network::sources(reader, &node, listeners.as_ref(), Files { folder, secrets }))
+        .unwrap_or_default();
     let (default_quotas, default_payload) = self::defaults(reader, defaults);
     let around = Surroundings {
         folder,
@@ -56,10 +60,10 @@ pub(super) fn compile(
     };
     let shared_quotas = shared.map(|node| quotas::quotas(reader, &node, "")).unwrap_or_default();
     let named_listeners = named_listeners(listeners.as_ref(), &sources);
-    let github_keys = sources.values().flat_map(|s| s.source.github.iter().cloned()).collect();
+    let ranges = ranges(reader, &sources);
     let decoy = decoys(reader, &mut principals, random);
     let listeners = listeners.unwrap_or_default();
-    Policy { listeners, principals, shared_quotas, github_keys, decoy, mode, default_payload, named_listeners }
+    Policy { listeners, principals, shared_quotas, ranges, decoy, mode, default_payload, named_listeners }
 }
 
 fn version(reader: &mut Reader, node: Option<Node<'_>>) {
@@ -81,6 +85,23 @@ fn defaults(reader: &mut Reader, node: Option<Node<'_>>) -> (Option<Vec<QuotaRul
         None => built_in,
     };
     (rules, limits)
+}
+
+/// All lists from elsewhere. One key of GitHub is one set, whoever names it.
+fn ranges(reader: &mut Reader, sources: &BTreeMap<String, NamedSource>) -> Ranges {
+    let mut github = BTreeMap::<String, Wanted>::new();
+    for named in sources.values() {
+        for wanted in &named.lists.github {
+            let known = github.entry(wanted.name.clone()).or_insert_with(|| wanted.clone());
+            if known.allow_private != wanted.allow_private {
+                let message =
+                    format!("another source takes {} with another allow_private; they share the list", wanted.name);
+                reader.problem(&named.path, message);
+            }
+        }
+    }
+    let feeds = sources.values().filter_map(|named| named.lists.feed.clone()).collect();
+    Ranges { github: github.into_values().collect(), feeds }
 }
 
 fn named_listeners(

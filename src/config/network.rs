@@ -1,5 +1,6 @@
 //! `listeners` and `sources`.
 
+use super::lists::{Entries, Files, Lists};
 use super::mode::mode;
 use super::reader::{Node, Reader, suggestion};
 use crate::policy::{Listener, Source, meets_private};
@@ -17,6 +18,8 @@ pub(super) struct NamedSource {
     pub(super) path: String,
     /// Whether it holds private addresses, which everything behind an ingress seems to come from.
     pub(super) private: bool,
+    /// What it takes from elsewhere.
+    pub(super) lists: Lists,
 }
 
 pub(super) fn listeners(reader: &mut Reader, node: &Node<'_>) -> BTreeMap<String, Listener> {
@@ -46,11 +49,12 @@ pub(super) fn sources(
     reader: &mut Reader,
     node: &Node<'_>,
     listeners: Option<&BTreeMap<String, Listener>>,
+    files: Files<'_>,
 ) -> BTreeMap<String, NamedSource> {
     let mut sources = BTreeMap::new();
     for (name, node) in reader.map(node).map(|m| m.rest()).unwrap_or_default() {
         reader.name(&node.path, &name);
-        if let Some(source) = source(reader, &name, &node, listeners) {
+        if let Some(source) = source(reader, &name, &node, (listeners, files)) {
             sources.insert(name, source);
         }
     }
@@ -61,30 +65,28 @@ fn source(
     reader: &mut Reader,
     name: &str,
     node: &Node<'_>,
-    known: Option<&BTreeMap<String, Listener>>,
+    (known, files): (Option<&BTreeMap<String, Listener>>, Files<'_>),
 ) -> Option<NamedSource> {
     const ANYWHERE: &str = "to admit every address, write from: anywhere in the principal";
     let mut map = reader.map(node)?;
-    let (cidrs, github, extra, listeners) =
-        (map.take("cidrs"), map.take("github"), map.take("extra"), map.take("listeners"));
+    let (cidrs, extra, except, listeners) =
+        (map.take("cidrs"), map.take("extra"), map.take("except"), map.take("listeners"));
+    let entries = Entries::take(&mut map);
     let mode = mode(reader, &mut map);
     map.finish(reader);
-    if cidrs.is_none() && github.is_none() {
-        reader.problem(&node.path, "a source needs cidrs: [...] or github: [actions]");
+    let fetches = entries.any();
+    if cidrs.is_none() && !fetches {
+        reader.problem(&node.path, "a source needs cidrs: [...], github: [actions], url: or file:");
     }
-    if let (Some(extra), None) = (&extra, &github) {
-        reader.problem(&extra.path, "extra adds to a fetched set; without github: write cidrs:");
+    if let (Some(extra), false) = (&extra, fetches) {
+        reader.problem(&extra.path, "extra adds to a list from elsewhere; without one write cidrs:");
     }
+    let lists = entries.read(reader, name, &node.path, files);
     let mut nets = Vec::new();
     for node in [cidrs, extra].into_iter().flatten() {
         nets.extend(prefixes(reader, &node, ANYWHERE));
     }
-    let github = github.and_then(|node| reader.texts(&node)).unwrap_or_default();
-    for (path, key) in &github {
-        if key.is_empty() || !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
-            reader.problem(path, "a key of GitHub's address document, such as actions, has lower case letters and _");
-        }
-    }
+    let except = except.map(|node| prefixes(reader, &node, "leave the source out")).unwrap_or_default();
     let listeners = listeners.and_then(|node| reader.texts(&node)).map(|names| {
         for (path, name) in &names {
             check_listener(reader, path, name, known);
@@ -95,15 +97,16 @@ fn source(
     if prefixes.coverage().0 == 1 << 32 {
         reader.problem(&node.path, format!("together these are every IPv4 address; {ANYWHERE}"));
     }
-    let private = nets.iter().any(meets_private);
+    let private = nets.iter().any(meets_private) || lists.private();
     let source = Source {
         name: name.to_owned(),
         mode,
         prefixes,
-        github: github.into_iter().map(|(_, key)| key).collect(),
+        except: PrefixSet::from_prefixes(except),
+        sets: lists.sets(),
         listeners,
     };
-    Some(NamedSource { source: Arc::new(source), path: node.path.clone(), private })
+    Some(NamedSource { source: Arc::new(source), path: node.path.clone(), private, lists })
 }
 
 fn check_listener(reader: &mut Reader, path: &str, name: &str, known: Option<&BTreeMap<String, Listener>>) {

@@ -150,6 +150,14 @@ fn from_sources(
                     );
                     reader.problem(&path, message);
                 }
+                if anonymous && found.lists.published() {
+                    let message = format!(
+                        "nobody proves who they are: the published list of {} is the only control, and whoever gets one \
+                         of its addresses has these grants; add a credential",
+                        found.path
+                    );
+                    reader.warn(&path, message);
+                }
                 required.push(found.source.clone());
             }
         }

@@ -6,11 +6,14 @@ use reqwest::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+#[derive(Clone)]
 pub enum Reply {
     /// Writes the bytes and closes.
     Close(Vec<u8>),
     /// Writes the bytes, then holds the connection until the client gives up.
     Hold(Vec<u8>),
+    /// Writes one byte after the other, slowly, until the client gives up.
+    Drip(Vec<u8>),
 }
 
 pub struct Fake {
@@ -55,8 +58,21 @@ async fn answer(mut stream: TcpStream, reply: Reply, seen: &Mutex<Vec<String>>) 
         Reply::Hold(bytes) => {
             let _ = stream.write_all(&bytes).await;
         }
+        Reply::Drip(bytes) => {
+            for byte in bytes {
+                if stream.write_u8(byte).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        }
     }
     let _ = stream.read(&mut [0]).await;
+}
+
+/// An answer that never comes to its end in time.
+pub fn drip(text: String) -> Reply {
+    Reply::Drip(text.into_bytes())
 }
 
 /// A whole answer with this status line, these header lines (each ending in CRLF) and this body.

@@ -2,14 +2,24 @@
 
 use super::Mode;
 use crate::prefix_set::PrefixSet;
+use crate::ranges::feed::{Feed, Wanted};
 use crate::request::{ClientFrom, Peer};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
-/// Fetched address sets by the key that published them.
+/// Sets of addresses that others publish, by name.
 pub type NamedSets = BTreeMap<String, Arc<PrefixSet>>;
+
+/// The lists of addresses that a policy takes from elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Ranges {
+    /// Keys of GitHub's address document; where that is, the command line says.
+    pub github: Vec<Wanted>,
+    /// Everything else.
+    pub feeds: Vec<Feed>,
+}
 
 /// A listener as the policy knows it; its address is the command line's.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +46,10 @@ pub struct Source {
     pub mode: Mode,
     /// Addresses that stand in the policy.
     pub prefixes: PrefixSet,
-    /// Keys of GitHub's address document.
-    pub github: Vec<String>,
+    /// Sets of addresses that others publish, by name.
+    pub sets: Vec<String>,
+    /// Addresses that are not in it, whatever else says that they are.
+    pub except: PrefixSet,
     /// The listeners that it holds for; none means all.
     pub listeners: Option<BTreeSet<String>>,
 }
@@ -59,10 +71,13 @@ impl Source {
         if self.listeners.as_ref().is_some_and(|names| !names.contains(listener)) {
             return Admits::No;
         }
-        let in_set = |key: &String| sets.get(key).is_some_and(|set| set.contains(address));
-        if self.prefixes.contains(address) || self.github.iter().any(in_set) {
+        if self.except.contains(address) {
+            return Admits::No;
+        }
+        let in_set = |name: &String| sets.get(name).is_some_and(|set| set.contains(address));
+        if self.prefixes.contains(address) || self.sets.iter().any(in_set) {
             Admits::Yes
-        } else if self.github.iter().any(|key| !sets.contains_key(key)) {
+        } else if self.sets.iter().any(|name| !sets.contains_key(name)) {
             Admits::SetMissing
         } else {
             Admits::No

@@ -238,7 +238,8 @@ fn source(prefixes: &[&str], github: &[&str], listeners: Option<&[&str]>) -> Arc
         mode: Mode::Enforce,
         name: "source".into(),
         prefixes: PrefixSet::from_prefixes(prefixes.iter().map(|p| p.parse().unwrap())),
-        github: github.iter().map(|key| (*key).to_owned()).collect(),
+        sets: github.iter().map(|key| (*key).to_owned()).collect(),
+        except: PrefixSet::default(),
         listeners: listeners.map(|names| names.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<_>>()),
     })
 }

@@ -1,184 +1,193 @@
-//! Keeps the named sets current: loads the last good document from disk, fetches at once, then again and again.
+//! Keeps the sets current: takes over what is on disk, asks every feed at once, then again and again.
 //!
-//! A failed refresh changes nothing but the time of the next one. A list that is a month old is still 99 % right, so
-//! keeping it costs nothing, while dropping it would turn every failure of the network into refused pushes.
+//! A feed that fails or publishes nonsense changes nothing but the time of the next attempt. A list that is a month old
+//! is still 99 % right, so keeping it costs nothing, while dropping it would turn every failure of the network into
+//! refused pushes.
 
-use std::collections::BTreeSet;
+use super::RangeSets;
+use super::ask::read_file;
+use super::event::{Event, What};
+use super::github;
+use super::held::{UnixTime, unix};
+use super::keeper::{Keeper, MaxAge};
+use super::line::{Line, Lines, Said};
+use super::report::Report;
+use super::store::Store;
+use crate::clock::Clock;
+use crate::metrics::RangeMetrics;
+use parking_lot::Mutex;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
-use super::fetch;
-use super::github::Document;
-use super::store::{Store, Stored};
-use super::{RangeSets, compile};
-use crate::clock::Clock;
-use crate::fetch::{Client, ClientSettings, Outcome, Url, jitter, next_delay};
+/// How often it looks whether something is due, was approved, or grew old.
+const PULSE: Duration = Duration::from_secs(1);
+/// The same while an answer is on its way.
+const BUSY_PULSE: Duration = Duration::from_millis(20);
 
-pub use super::fetch::{FetchError, Fetched};
-
-/// GitHub's own meta endpoint.
-pub const DEFAULT_URL: &str = "https://api.github.com/meta";
-/// Time between two good refreshes, ±10 %: four requests a day out of the 60 an hour that one address shares.
-pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(6 * 60 * 60);
-/// The shortest interval towards `https` URLs. A mirror on this machine (`http`) may be asked every second.
-pub const MIN_INTERVAL: Duration = Duration::from_secs(5 * 60);
-
-const MIN_LOCAL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What to fetch, how often, and with what.
+/// What all sets are kept with.
 pub struct Settings {
-    /// The meta endpoint. Default: [`DEFAULT_URL`].
-    pub url: Url,
-    /// The keys of the document that become sets, `actions` for instance. At least one.
-    pub keys: BTreeSet<String>,
-    /// Time between two good refreshes, at least [`MIN_INTERVAL`]. Default: [`DEFAULT_INTERVAL`].
-    pub interval: Duration,
-    /// Where the last good document is kept.
+    /// Where they are kept.
     pub store: Store,
+    /// A meta document of GitHub, for sets of which nothing is kept.
+    pub seed_file: Option<PathBuf>,
+    /// How long a source may be silent.
+    pub max_age: MaxAge,
     /// Where the time is read.
     pub clock: Arc<dyn Clock>,
+    /// Where is counted what happens.
+    pub metrics: RangeMetrics,
 }
 
-/// Why no refresher can be made of these settings.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// No key is selected, so that there would be nothing to match against.
-    #[error("no key of the document is selected")]
-    NoKeys,
-    /// The interval would spend the request budget that one address shares.
-    #[error("an interval of {0:?} is too short: at least 5 minutes, or 1 second for http to this machine")]
-    Interval(Duration),
-    /// No client can be made.
-    #[error(transparent)]
-    Client(#[from] crate::fetch::SetupError),
-}
-
-/// Keeps the sets of one endpoint current.
+/// Keeps the sets of all feeds current.
 pub struct Refresher {
     settings: Settings,
-    client: Client,
-}
-
-/// What lasts from one attempt to the next.
-#[derive(Default)]
-struct Progress {
-    held: Option<Arc<Document>>,
-    etag: Option<String>,
-    failures: u32,
+    lines: Vec<Line>,
+    keeper: Arc<Mutex<Keeper>>,
+    report: Report,
+    published: RangeSets,
 }
 
 impl Refresher {
-    /// Checks the settings and makes the client.
-    ///
-    /// # Errors
-    ///
-    /// See [`SetupError`]; all of them are mistakes of the configuration or of the machine that no retry mends.
-    pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        let client = Client::new(ClientSettings::new(settings.url.clone()))?;
-        if settings.keys.is_empty() {
-            return Err(SetupError::NoKeys);
+    /// Keeps the sets of those lines.
+    pub fn new(lines: Lines, settings: Settings) -> Self {
+        let keeper = Keeper::new(&feeds(&lines), settings.store.clone(), settings.max_age);
+        Self {
+            keeper: Arc::new(Mutex::new(keeper)),
+            lines: lines.0,
+            report: Report { metrics: settings.metrics.clone() },
+            published: RangeSets::new(),
+            settings,
         }
-        let local = settings.url.scheme() == "http";
-        if settings.interval < if local { MIN_LOCAL_INTERVAL } else { MIN_INTERVAL } {
-            return Err(SetupError::Interval(settings.interval));
-        }
-        Ok(Self { client, settings })
     }
 
-    /// Publishes the stored sets, then fetches at once and from then on periodically; ends only by being dropped.
+    /// Publishes what is kept, asks at once and from then on periodically; ends only by being dropped.
     ///
-    /// `publish` is called with the whole map each time a document was loaded or fetched, also an equal one, and never
-    /// with less than all selected keys. It is called before the document is saved and must not block.
-    pub async fn run(self, publish: impl Fn(Arc<RangeSets>) + Send + Sync + 'static) {
-        let mut progress = Progress::default();
-        self.restore(&mut progress, &publish).await;
+    /// `publish` is called with the whole map each time that it changes, and must not block. A set that is missing in it
+    /// is not known; none in it is empty. What comes through `changes` takes the place of all lines; what is held of sets
+    /// that stay is kept.
+    pub async fn run(mut self, mut changes: mpsc::Receiver<Lines>, publish: impl Fn(Arc<RangeSets>) + Send + Sync) {
+        self.load().await;
         loop {
-            let delay = self.turn(&mut progress, &publish).await;
-            tokio::time::sleep(delay).await;
-        }
-    }
-
-    /// Asks the endpoint once. `etag` is what an earlier answer came with, of which the caller still holds the
-    /// document.
-    ///
-    /// # Errors
-    ///
-    /// See [`FetchError`]; nothing of a bad answer is used.
-    pub async fn fetch_once(&self, etag: Option<&str>) -> Result<Fetched, FetchError> {
-        let Settings { keys, clock, .. } = &self.settings;
-        fetch::fetch(&self.client, keys, etag, clock.wall()).await
-    }
-
-    async fn restore(&self, progress: &mut Progress, publish: &(impl Fn(Arc<RangeSets>) + Sync)) {
-        let Settings { url, keys, store, .. } = &self.settings;
-        let (store, url, keys) = (store.clone(), url.clone(), keys.clone());
-        match tokio::task::spawn_blocking(move || store.load(url.as_str(), &keys)).await {
-            Ok(Ok(Some(stored))) => {
-                let age = self.age(&stored);
-                publish(announce("ranges loaded", &stored.document, age));
-                progress.held = Some(Arc::new(stored.document));
+            self.round(&publish).await;
+            let pulse = if self.lines.iter().any(Line::is_busy) { BUSY_PULSE } else { PULSE };
+            tokio::select! {
+                Some(lines) = changes.recv() => self.change(lines).await,
+                () = tokio::time::sleep(pulse) => {}
             }
-            Ok(Ok(None)) => tracing::info!(msg = "no stored ranges"),
-            Ok(Err(error)) => tracing::warn!(msg = "stored ranges not used", %error),
-            Err(error) => tracing::warn!(msg = "stored ranges not used", %error),
         }
     }
 
-    /// One attempt: fetches, publishes and saves. Gives the time to sleep before the next.
-    async fn turn(&self, progress: &mut Progress, publish: &(impl Fn(Arc<RangeSets>) + Sync)) -> Duration {
-        let fetched = self.fetch_once(progress.etag.as_deref()).await;
-        let outcome = match &fetched {
-            Ok(_) => Outcome::Success,
-            Err(error) => Outcome::Failure { attempt: progress.failures.saturating_add(1), wait: error.wait() },
+    /// Takes over what is kept on disk, or else the seed file.
+    async fn load(&mut self) {
+        let now = self.now();
+        self.tell(move |keeper| keeper.load(now)).await;
+        let github = self.lines.iter().position(|line| line.feed.name == github::NAME);
+        let (Some(file), Some(feed)) = (self.settings.seed_file.clone(), github) else { return };
+        self.tell(move |keeper| if keeper.holds(feed) { Vec::new() } else { seed(keeper, feed, &file, now) }).await;
+    }
+
+    async fn change(&mut self, lines: Lines) {
+        self.keeper.lock().change(&feeds(&lines));
+        let mut before = std::mem::take(&mut self.lines);
+        // A feed that stays is asked when it is due, not at each change of the policy.
+        let keep = |line: Line| {
+            let same = before.iter().position(|old| old.feed == line.feed);
+            same.map_or(line, |at| before.swap_remove(at))
         };
-        let delay = next_delay(outcome, self.settings.interval, jitter());
-        match fetched {
-            Ok(Fetched::NotModified) => tracing::info!(msg = "ranges not modified"),
-            Ok(Fetched::Document { document, etag }) => {
-                publish(announce("ranges updated", &document, Duration::ZERO));
-                progress.held = Some(Arc::new(document));
-                progress.etag = etag;
+        self.lines = lines.0.into_iter().map(keep).collect();
+        self.load().await;
+    }
+
+    /// Looks once at everything.
+    async fn round(&mut self, publish: &(impl Fn(Arc<RangeSets>) + Sync)) {
+        for index in 0..self.lines.len() {
+            self.hear(index).await;
+            let clock = &self.settings.clock;
+            if let Some(line) = self.lines.get_mut(index) {
+                line.ask_if_due(clock.tick(), clock.wall());
+            }
+        }
+        let now = self.now();
+        if self.keeper.lock().waits_for_approval() {
+            self.tell(move |keeper| keeper.take_approvals(now)).await;
+        }
+        let mut keeper = self.keeper.lock();
+        let events = keeper.pass(now);
+        self.report.events(&keeper, &events, now);
+        self.report.gauges(&keeper, now);
+        let served = keeper.served(now);
+        drop(keeper);
+        if served != self.published {
+            self.published = served;
+            publish(Arc::new(self.published.clone()));
+        }
+    }
+
+    /// Takes what a feed has answered meanwhile.
+    async fn hear(&mut self, index: usize) {
+        let (now, tick) = (self.now(), self.settings.clock.tick());
+        let holds = self.keeper.lock().holds(index);
+        let Some(line) = self.lines.get_mut(index).filter(|line| line.is_busy()) else { return };
+        let said = line.hear(holds).await;
+        if line.is_busy() {
+            return;
+        }
+        let good = match said {
+            Said::Nothing => return line.pause(tick),
+            Said::Error(error) => {
+                let (retry, new) = line.failed(&error, tick);
+                if new {
+                    self.report.fetch_failed(&line.feed.name, &error, line.failures, retry, holds);
+                }
+                return;
+            }
+            Said::Same => {
+                self.report.not_modified(&line.feed.name);
+                self.tell(move |keeper| keeper.confirm(index, now)).await
+            }
+            Said::Document(bytes) => self.tell(move |keeper| keeper.offer(index, &bytes, now)).await,
+        };
+        if let Some(line) = self.lines.get_mut(index) {
+            line.judged(good, tick);
+        }
+    }
+
+    /// Does what may wait for the disk, tells what came of it, and answers whether nothing was refused.
+    async fn tell(&self, work: impl FnOnce(&mut Keeper) -> Vec<Event> + Send + 'static) -> bool {
+        let keeper = Arc::clone(&self.keeper);
+        match tokio::task::spawn_blocking(move || work(&mut keeper.lock())).await {
+            Ok(events) => {
+                self.report.events(&self.keeper.lock(), &events, self.now());
+                !events.iter().any(|event| matches!(event.what, What::Refused { .. }))
             }
             Err(error) => {
-                progress.failures = progress.failures.saturating_add(1);
-                let kept = progress.held.is_some();
-                let (failures, retry_seconds) = (progress.failures, delay.as_secs());
-                tracing::warn!(msg = "ranges refresh failed", %error, failures, retry_seconds, kept);
-                return delay;
+                tracing::error!(msg = "ranges not kept", %error);
+                false
             }
         }
-        progress.failures = 0;
-        self.save(progress.held.clone()).await;
-        delay
     }
 
-    /// Also after a 304: the stored time moves on, and a save that failed before is made up for.
-    async fn save(&self, held: Option<Arc<Document>>) {
-        let Some(document) = held else { return };
-        let Settings { url, store, clock, .. } = &self.settings;
-        let (store, url, wall) = (store.clone(), url.clone(), clock.wall());
-        match tokio::task::spawn_blocking(move || store.save(url.as_str(), wall, &document)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(msg = "ranges not saved", %error),
-            Err(error) => tracing::warn!(msg = "ranges not saved", %error),
-        }
-    }
-
-    fn age(&self, stored: &Stored) -> Duration {
-        self.settings.clock.wall().duration_since(stored.fetched_at).unwrap_or_default()
+    fn now(&self) -> UnixTime {
+        unix(self.settings.clock.wall())
     }
 }
 
-/// Logs what is about to be published, one line for each set.
-fn announce(msg: &'static str, document: &Document, age: Duration) -> Arc<RangeSets> {
-    let sets = compile(document);
-    for (set, ranges) in &sets {
-        let prefixes = document.sets.get(set).map_or(0, Vec::len);
-        let (addresses, networks) = ranges.coverage();
-        let ipv6_networks = u64::try_from(networks).unwrap_or(u64::MAX);
-        tracing::info!(msg, set, prefixes, addresses, ipv6_networks, age_seconds = age.as_secs());
+fn feeds(lines: &Lines) -> Vec<super::feed::Feed> {
+    lines.0.iter().map(|line| line.feed.clone()).collect()
+}
+
+/// Takes the sets that GitHub's feed lacks from a file; it is as old as the file.
+fn seed(keeper: &mut Keeper, feed: usize, file: &Path, now: UnixTime) -> Vec<Event> {
+    let written = std::fs::metadata(file).and_then(|metadata| metadata.modified()).map_or(0, unix);
+    match read_file(file) {
+        Ok(document) => keeper.seed(feed, &document, written, now),
+        Err(error) => {
+            let error = format!("the seed file {}: {error}", file.display());
+            vec![Event { set: github::NAME.to_owned(), what: What::NotLoaded { error } }]
+        }
     }
-    Arc::new(sets)
 }
 
 #[cfg(test)]

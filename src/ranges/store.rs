@@ -1,148 +1,183 @@
-//! Keeps the last good document on disk, so that a restart needs no network.
+//! What is kept of each set on disk: the held list, the last list that the guard refused, and an operator's approval of
+//! it.
 //!
-//! What is read back is judged as strictly as what came from the network: a file that is damaged in any way is an error,
-//! never a shorter list.
+//! Files `good-SET.json`, `refused-SET.json` and `approved-SET.json` in the folder `ranges` of the state folder. The
+//! running program writes the first two, `pushguard ranges approve` the third.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
-
-use ipnet::IpNet;
+use super::held::{Held, UnixTime};
+use super::prefix::Prefix;
+use crate::state::{StateError, StateFile, sha256};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use super::github::{Document, parse_prefix};
-use crate::shown::shown;
-use crate::state::{StateError, StateFile};
+const GOOD: &str = "good-";
+const REFUSED: &str = "refused-";
+const APPROVED: &str = "approved-";
+const END: &str = ".json";
 
-/// Where the last good document is kept. Blocks on the file system: call it from a thread that may wait.
+/// Where the sets are kept; nowhere without a folder. Blocks on the file system: use it from a thread that may wait.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
-    file: Option<StateFile>,
+    folder: Option<PathBuf>,
 }
 
-/// A document as it was kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// The sets of the keys that were asked for.
-    pub document: Document,
-    /// When the source last gave or confirmed it, to the second.
-    pub fetched_at: SystemTime,
+/// What is kept of a set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Good {
+    /// Where the list came from; see [`super::feed::Feed::origin_of`].
+    pub origin: String,
+    /// The set.
+    pub held: Held,
 }
 
-/// Why the kept document could not be read or written. Every text names the file.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The file cannot be read or written, or is not what was once written.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The file holds what another address served.
-    #[error("{} holds the ranges of another URL, {found}; it is not used", path.display())]
-    OtherUrl {
-        /// The file.
-        path: PathBuf,
-        /// The URL in the file, escaped and shortened.
-        found: String,
-    },
-    /// The file was written when fewer keys were selected.
-    #[error("{} holds no set {key:?}; it is not used", path.display())]
-    MissingKey {
-        /// The file.
-        path: PathBuf,
-        /// The first selected key that it lacks.
-        key: String,
-    },
+/// A list that the guard refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefusedList {
+    /// Where it came from.
+    pub origin: String,
+    /// When it first came.
+    pub at: UnixTime,
+    /// Why it was refused.
+    pub why: String,
+    /// Whether an operator can let it in.
+    pub approvable: bool,
+    /// The list.
+    pub prefixes: BTreeSet<Prefix>,
+}
+
+/// An operator's word that a refused list is right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approval {
+    digest: String,
+}
+
+impl RefusedList {
+    /// What an approval is about: this list and no other.
+    fn digest(&self) -> String {
+        let lines: Vec<String> = self.prefixes.iter().map(|prefix| format!("{prefix}\n")).collect();
+        sha256(lines.concat().as_bytes())
+    }
 }
 
 impl Store {
-    /// A store in `DIR/ranges` of the state folder `DIR`, which is created (mode 0700) at the first save. `None` keeps
-    /// nothing: `save` succeeds and `load` finds nothing.
-    pub fn new(state_folder: Option<PathBuf>) -> Self {
-        let file = |folder: PathBuf| StateFile::new(&folder.join("ranges"), "github.json", "ranges", 1);
-        Self { file: state_folder.map(file) }
+    /// A store in `DIR/ranges` of the state folder `DIR`. `None` keeps nothing: saving succeeds, loading finds nothing.
+    pub fn new(state_folder: Option<&Path>) -> Self {
+        Self { folder: state_folder.map(|folder| folder.join("ranges")) }
     }
 
-    /// Replaces the kept document. `fetched_at` is kept in whole seconds since 1970.
+    /// Whether anything outlives the process.
+    pub const fn keeps(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    fn file(&self, start: &str, set: &str, kind: &'static str) -> Option<StateFile> {
+        let folder = self.folder.as_ref()?;
+        Some(StateFile::new(folder, format!("{start}{set}{END}"), kind, 1))
+    }
+
+    fn good_file(&self, set: &str) -> Option<StateFile> {
+        self.file(GOOD, set, "address set")
+    }
+
+    fn refused_file(&self, set: &str) -> Option<StateFile> {
+        self.file(REFUSED, set, "refused address set")
+    }
+
+    fn approval_file(&self, set: &str) -> Option<StateFile> {
+        self.file(APPROVED, set, "approval of an address set")
+    }
+
+    /// What is kept of a set.
     ///
     /// # Errors
     ///
-    /// Where the file system refuses; the document kept before stays.
-    pub fn save(&self, url: &str, fetched_at: SystemTime, document: &Document) -> Result<(), StoreError> {
-        let Some(file) = &self.file else { return Ok(()) };
-        Ok(file.save(&Record::new(url, fetched_at, document))?)
+    /// Any state of the file but a good one or none.
+    pub fn good(&self, set: &str) -> Result<Option<Good>, StateError> {
+        self.good_file(set).map_or(Ok(None), |file| file.load())
     }
 
-    /// The kept document of `url`, reduced to `keys`; `None` where none was ever kept.
+    /// Keeps a set.
     ///
     /// # Errors
     ///
-    /// Any other state of the file is an error; nothing of the file is used then.
-    pub fn load(&self, url: &str, keys: &BTreeSet<String>) -> Result<Option<Stored>, StoreError> {
-        let Some(file) = &self.file else { return Ok(None) };
-        let record: Option<Record> = file.load()?;
-        record.map(|record| record.select(url, keys, file.path())).transpose()
+    /// Where the file system refuses; what was kept before stays.
+    pub fn save_good(&self, set: &str, good: &Good) -> Result<(), StateError> {
+        self.good_file(set).map_or(Ok(()), |file| file.save(good))
     }
-}
 
-/// The content of the file. Sets are sorted and without repetition.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Record {
-    url: String,
-    /// Seconds since 1970.
-    fetched_at: u64,
-    sets: BTreeMap<String, Vec<Prefix>>,
-}
-
-/// A prefix as the text that GitHub uses too.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Prefix(IpNet);
-
-impl Serialize for Prefix {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+    /// The last refused list of a set.
+    ///
+    /// # Errors
+    ///
+    /// Any state of the file but a good one or none.
+    pub fn refused(&self, set: &str) -> Result<Option<RefusedList>, StateError> {
+        self.refused_file(set).map_or(Ok(None), |file| file.load())
     }
-}
 
-impl<'de> Deserialize<'de> for Prefix {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse_prefix(&text).map(Self).map_err(serde::de::Error::custom)
+    /// Keeps a refused list, for an operator to see.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system refuses.
+    pub fn save_refused(&self, set: &str, refused: &RefusedList) -> Result<(), StateError> {
+        self.refused_file(set).map_or(Ok(()), |file| file.save(refused))
     }
-}
 
-impl Record {
-    fn new(url: &str, fetched_at: SystemTime, document: &Document) -> Self {
-        let sorted = |prefixes: &[IpNet]| {
-            let unique: BTreeSet<Prefix> = prefixes.iter().map(|prefix| Prefix(prefix.trunc())).collect();
-            unique.into_iter().collect()
+    /// Forgets the refused list of a set and the approval of it.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system refuses.
+    pub fn forget_refused(&self, set: &str) -> Result<(), StateError> {
+        let files = [self.refused_file(set), self.approval_file(set)];
+        files.into_iter().flatten().try_for_each(|file| file.remove())
+    }
+
+    /// Approves a refused list.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system refuses.
+    pub fn approve(&self, set: &str, refused: &RefusedList) -> Result<(), StateError> {
+        let approval = Approval { digest: refused.digest() };
+        self.approval_file(set).map_or(Ok(()), |file| file.save(&approval))
+    }
+
+    /// Whether an operator approved this very list.
+    ///
+    /// # Errors
+    ///
+    /// Any state of the file but a good one or none.
+    pub fn is_approved(&self, set: &str, refused: &RefusedList) -> Result<bool, StateError> {
+        let approval: Option<Approval> = self.approval_file(set).map_or(Ok(None), |file| file.load())?;
+        Ok(approval.is_some_and(|approval| approval.digest == refused.digest()))
+    }
+
+    /// The names of all sets of which a list is kept, good or refused.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read; one that is not there holds nothing.
+    pub fn names(&self) -> io::Result<BTreeSet<String>> {
+        let Some(folder) = &self.folder else { return Ok(BTreeSet::new()) };
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            Err(error) => return Err(error),
         };
-        Self {
-            url: url.to_owned(),
-            fetched_at: fetched_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs()),
-            sets: document.sets.iter().map(|(key, prefixes)| (key.clone(), sorted(prefixes))).collect(),
+        let mut names = BTreeSet::new();
+        for entry in entries {
+            let file = entry?.file_name();
+            let name = file.to_str().and_then(|file| file.strip_suffix(END));
+            let name = name.and_then(|name| name.strip_prefix(GOOD).or_else(|| name.strip_prefix(REFUSED)));
+            names.extend(name.map(str::to_owned));
         }
-    }
-
-    fn select(mut self, url: &str, keys: &BTreeSet<String>, path: PathBuf) -> Result<Stored, StoreError> {
-        if self.url != url {
-            return Err(StoreError::OtherUrl { path, found: shown(&self.url) });
-        }
-        let mut sets = BTreeMap::new();
-        for key in keys {
-            let Some(prefixes) = self.sets.remove(key) else {
-                return Err(StoreError::MissingKey { path, key: key.clone() });
-            };
-            if prefixes.is_empty() {
-                return Err(StateError::Damaged { path, why: format!("set {key:?} is empty") }.into());
-            }
-            sets.insert(key.clone(), prefixes.into_iter().map(|Prefix(prefix)| prefix).collect());
-        }
-        match SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.fetched_at)) {
-            Some(fetched_at) => Ok(Stored { document: Document { sets }, fetched_at }),
-            None => Err(StateError::Damaged { path, why: "its time is out of range".to_owned() }.into()),
-        }
+        Ok(names)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -100,11 +100,16 @@ impl Start {
 
     /// Starts and waits until it is ready.
     pub fn run(self) -> Guard {
+        self.run_until("ready", 1)
+    }
+
+    /// Starts and waits until it has said that so often.
+    pub fn run_until(self, msg: &str, times: usize) -> Guard {
         let (folder, mut child, log) = self.spawn();
         let mut listeners = BTreeMap::new();
         let ready = log.find(|lines| {
-            let mut lines = lines.iter().filter_map(|line| Line::read(line).ok());
-            lines.any(|line| line.get("msg") == "ready").then_some(())
+            let lines = lines.iter().filter_map(|line| Line::read(line).ok());
+            (lines.filter(|line| line.get("msg") == msg).count() >= times).then_some(())
         });
         if ready.is_none() {
             let _ = child.kill();

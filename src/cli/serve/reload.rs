@@ -1,11 +1,12 @@
 //! Takes a changed policy into use while requests go on: whole, or not at all.
 
+use super::lists::Lists;
 use super::policy_file::{self, PolicyFile, Watched};
 use crate::admin::ReloadRequest;
 use crate::config::Loaded;
 use crate::policy::Policy;
 use crate::proxy::Proxy;
-use std::collections::BTreeSet;
+use crate::ranges::Lines;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::Signal;
@@ -32,8 +33,8 @@ pub(super) struct Reloader {
     /// What was read last, taken into use or not.
     pub(super) watched: Watched,
     pub(super) proxy: Arc<Proxy>,
-    /// The address sets that are kept fresh since the start.
-    pub(super) sets: BTreeSet<String>,
+    /// The address lists that are kept.
+    pub(super) lists: Lists,
     /// Called with each policy that is about to be taken into use.
     pub(super) adopt: Box<dyn Fn(&Policy) + Send + Sync>,
 }
@@ -80,12 +81,16 @@ impl Reloader {
         let outcome = match spawn_blocking(move || source.reread(&watched)).await {
             Ok(reading) => {
                 self.watched = reading.watched;
-                reading.outcome.map_err(|problems| problems.to_string()).and_then(|loaded| self.fetched(loaded))
+                reading.outcome.map_err(|problems| problems.to_string()).and_then(|loaded| self.with_lines(loaded))
             }
             Err(error) => Err(format!("the reading of the policy failed: {error}")),
         };
         match outcome {
-            Ok(loaded) => Ok(self.take(loaded)),
+            Ok((loaded, lines)) => {
+                let generation = self.take(loaded);
+                self.lists.change(lines).await;
+                Ok(generation)
+            }
             Err(problems) => {
                 self.proxy.metrics.set_reload_failed();
                 for problem in problems.lines() {
@@ -97,12 +102,9 @@ impl Reloader {
         }
     }
 
-    /// A set that nobody fetches would deny its principals for ever.
-    fn fetched(&self, loaded: Loaded) -> Result<Loaded, String> {
-        match loaded.policy.github_keys.difference(&self.sets).next() {
-            Some(key) => Err(format!("the address set {key:?} was not named at the start; restart to fetch it")),
-            None => Ok(loaded),
-        }
+    fn with_lines(&self, loaded: Loaded) -> Result<(Loaded, Lines), String> {
+        let lines = self.lists.lines(&loaded.policy)?;
+        Ok((loaded, lines))
     }
 
     fn take(&self, loaded: Loaded) -> u64 {

@@ -16,7 +16,12 @@ sources:
   empty: { cidrs: [] }
   nothing: {}
   extra: { extra: [203.0.113.0/24] }
-  badkey: { github: [Actions, ""] }
+  badkey: { github: [Actions, "", ssh_keys] }
+  kinds: { github: [actions], url: "https://example.com/", file: list.txt }
+  badurl: { url: "http://example.com/list", pointer: actions, token_file: missing.token }
+  ours: { github: [actions], pointer: /actions, token_file: good.phc }
+  actions: { file: good.phc, allow_private: true }
+  other: { github: [actions], allow_private: true, extra: [0.0.0.0/0], except: [10.0.0.0/33] }
   typo: { cidrs: [203.0.113.0/24], listeners: [publik] }
   far: { cidrs: [203.0.113.0/24], listeners: [something-else] }
   private: { cidrs: [10.0.0.0/8] }

@@ -4,7 +4,9 @@ use super::*;
 use crate::limit::Rate;
 use crate::payload::{LabelVerdict, PayloadShape};
 use crate::policy::{Admits, Mode, NamedSets, Operation, Per, Principal, default_quotas};
+use crate::prefix_set::PrefixSet;
 use crate::request::GroupingKey;
+use std::sync::Arc;
 use std::time::Duration;
 
 const EXAMPLE: &str = r#"
@@ -52,7 +54,7 @@ fn listeners_and_sources() {
         |listener: &str, address: &str| policy.listener(listener).trusted_proxies.contains(address.parse().unwrap());
     assert!(trusted("public", "10.42.7.7") && trusted("public", "fd00::1") && !trusted("public", "10.43.0.0"));
     assert!(!trusted("internal", "10.42.7.7") && !trusted("unknown", "10.42.7.7"));
-    assert_eq!(policy.github_keys.iter().collect::<Vec<_>>(), ["actions"]);
+    assert_eq!(policy.ranges.github.iter().map(|list| &list.name).collect::<Vec<_>>(), ["actions"]);
     assert_eq!(policy.named_listeners.keys().collect::<Vec<_>>(), ["internal", "public"]);
     let admits = |name: &str, address: &str, listener: &str| {
         principal(&policy, name).from.admits(address.parse().unwrap(), listener, &NamedSets::new())
@@ -235,7 +237,7 @@ principals:
     assert!(text.lines().count() <= 12, "{} lines", text.lines().count());
     let policy = good(text);
     assert_eq!(quotas(&policy.principals[0])[0], ("ci.quotas[0]".into(), Per::Job, 10, Duration::from_secs(60)));
-    assert_eq!(policy.github_keys.iter().collect::<Vec<_>>(), ["actions"]);
+    assert_eq!(policy.ranges.github.iter().map(|list| &list.name).collect::<Vec<_>>(), ["actions"]);
     assert!(policy.principals[0].basic.is_some());
 }
 
@@ -273,4 +275,70 @@ quotas: [{ per: job, burst: 1, period: 1m, mode: report, report_until: 2030-02-0
         ("sources.s", always),
     ];
     assert_eq!(policy.reporting(), expected.map(|(name, mode)| (name.to_owned(), mode)));
+}
+
+const LISTS: &str = r#"
+version: 1
+sources:
+  runners: { github: [actions, actions_macos], extra: [203.0.113.7], except: [4.148.0.0/24, 203.0.113.7] }
+  ghes: { url: "https://ghes.example.com/api/v3/meta", pointer: /hooks, token_file: good.phc, allow_private: true }
+  partner: { url: "https://example.com/list.txt" }
+  office: { file: office.txt, pointer: /a~1b }
+principals:
+  ci:
+    basic: { username: ci, password_hash_file: good.phc }
+    from: { require: [runners, ghes, partner, office] }
+    grants: [{ operations: [push], job: ci }]
+"#;
+
+#[test]
+fn lists_come_from_github_urls_and_files() {
+    use crate::ranges::feed::Origin;
+    use crate::ranges::list::Form;
+    let policy = good(LISTS);
+    let keys: Vec<_> = policy.ranges.github.iter().map(|list| (list.name.as_str(), list.allow_private)).collect();
+    assert_eq!(keys, [("actions", false), ("actions_macos", false)]);
+    let feeds = policy.ranges.feeds.iter().map(|feed| {
+        let [list] = feed.lists.as_slice() else { panic!("one list each: {feed:?}") };
+        let origin = match &feed.origin {
+            Origin::Url { url, token_file } => format!("{url} {}", token_file.is_some()),
+            Origin::File(path) => path.file_name().unwrap().to_string_lossy().into_owned(),
+        };
+        let form = match &list.form {
+            Form::Json(pointer) => pointer.to_string(),
+            Form::Text => "text".to_owned(),
+        };
+        (list.name.clone(), origin, form, list.allow_private)
+    });
+    let want = [
+        ("ghes", "https://ghes.example.com/api/v3/meta true", "/hooks", true),
+        ("office", "office.txt", "/a~1b", false),
+        ("partner", "https://example.com/list.txt false", "text", false),
+    ];
+    let want = want.map(|(name, origin, form, private)| (name.into(), origin.into(), form.into(), private));
+    assert_eq!(feeds.collect::<Vec<_>>(), want);
+    let set = |prefix: &str| Arc::new(PrefixSet::from_prefixes([prefix.parse().unwrap()]));
+    let sets = NamedSets::from([("actions".into(), set("4.148.0.0/16")), ("actions_macos".into(), set("8.8.8.0/24"))]);
+    let runners = &principal(&policy, "ci").from.sources()[0];
+    let admits = |address: &str| runners.admits(address.parse().unwrap(), "default", &sets);
+    assert_eq!((admits("4.148.1.1"), admits("8.8.8.8")), (Admits::Yes, Admits::Yes));
+    assert_eq!((admits("4.148.0.1"), admits("203.0.113.7"), admits("9.9.9.9")), (Admits::No, Admits::No, Admits::No));
+}
+
+#[test]
+fn a_list_that_is_the_only_control_is_warned_about() {
+    let warned = |policy: &str| match compile(policy, Secrets::Required).0 {
+        Ok((_, warnings)) => warnings.iter().filter(|w| w.message.contains("only control")).count(),
+        Err(problems) => panic!("{problems:#?}"),
+    };
+    let policy = |source: &str, who: &str| {
+        format!(
+            "version: 1\nsources: {{ s: {{ {source} }} }}\nprincipals: {{ p: {{ {who}, from: {{ require: [s] }}, grants: [{{ operations: [push], job: a }}] }} }}"
+        )
+    };
+    let (anonymous, basic) = ("anonymous: true", "basic: { username: a, password_hash_file: good.phc }");
+    assert_eq!(warned(&policy("github: [actions]", anonymous)), 1);
+    assert_eq!(warned(&policy("url: \"https://example.com/\"", anonymous)), 1);
+    assert_eq!(warned(&policy("cidrs: [203.0.113.0/24]", anonymous)), 0);
+    assert_eq!(warned(&policy("github: [actions]", basic)), 0);
 }

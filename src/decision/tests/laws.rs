@@ -44,7 +44,8 @@ fn from() -> impl Strategy<Value = From> {
             name: "source".into(),
             mode,
             prefixes: PrefixSet::from_prefixes([prefix.parse().unwrap()]),
-            github: github.iter().map(|key| (*key).to_owned()).collect(),
+            sets: github.iter().map(|key| (*key).to_owned()).collect(),
+            except: PrefixSet::default(),
             listeners: listener.map(|name| [name.to_owned()].into()),
         })
     };

@@ -1,199 +1,330 @@
-mod answers;
+mod behaviours;
+mod files;
 mod log;
-
-use std::sync::Mutex;
-use std::time::SystemTime;
-
-use tempfile::TempDir;
-use tokio::sync::mpsc;
+mod time;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::fetch::fake::{Fake, http};
+use crate::fetch::fake::{Fake, Reply, http};
+use crate::fetch::{Timeouts, Url};
+use crate::metrics::SetLabels;
+use crate::ranges::feed::{Feed, INTERVAL, Origin, Wanted};
+use crate::ranges::keeper::PastAge;
+use crate::ranges::list::{Form, Pointer};
+use ipnet::IpNet;
 use log::Log;
+use tempfile::TempDir;
 
-const OLD: &str = r#"{"actions":["10.0.0.0/8"]}"#;
-const GOOD: &str = r#"{"actions":["192.0.2.0/24","2001:db8::/63"],"ssh_keys":["x"]}"#;
-const HTML: &str = "<html><body><h1>504 Gateway Time-out</h1></body></html>";
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
-fn keys() -> BTreeSet<String> {
-    BTreeSet::from(["actions".to_owned()])
+/// `count` /24 networks from `4.0.0.0` on, and a few of IPv6.
+fn list(count: u32) -> Vec<String> {
+    let v4 = (0..count).map(|block| format!("4.{}.{}.0/24", block / 256, block % 256));
+    v4.chain(["2603:1030::/48".to_owned(), "2603:1031::/48".to_owned()]).collect()
 }
 
-fn parsed(body: &str) -> Document {
-    super::super::github::parse(body.as_bytes(), &keys()).unwrap()
+fn meta(list: &[String]) -> String {
+    serde_json::json!({ "ssh_keys": ["ssh-ed25519 AAAA"], "actions": list, "domains": { "x": {} } }).to_string()
 }
 
-fn settings(url: &Url, store: Store, clock: &ManualClock) -> Settings {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    log::keep_lines();
-    Settings { url: url.clone(), keys: keys(), interval: DEFAULT_INTERVAL, store, clock: Arc::new(clock.clone()) }
+fn good(count: u32) -> Reply {
+    http("200 OK", "", meta(&list(count)))
 }
 
-fn refresher(url: &Url) -> Refresher {
-    Refresher::new(settings(url, Store::new(None), &ManualClock::default())).unwrap()
+fn nets(list: &[String]) -> Vec<IpNet> {
+    list.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-#[test]
-fn refuses_unfit_settings() {
-    let with = |change: &dyn Fn(&mut Settings)| {
-        let url = Url::parse(DEFAULT_URL).unwrap();
-        let mut settings = settings(&url, Store::new(None), &ManualClock::default());
-        // The machine that runs this may have no CA certificates; plain http needs none.
-        settings.url = Url::parse("http://127.0.0.1:9/").unwrap();
+fn actions() -> Wanted {
+    Wanted { name: "actions".to_owned(), form: Form::Json(Pointer::key("actions")), allow_private: false }
+}
+
+fn github(url: &Url) -> Feed {
+    let origin = Origin::Url { url: url.clone(), token_file: None };
+    Feed { name: github::NAME.to_owned(), origin, interval: INTERVAL, lists: vec![actions()] }
+}
+
+/// A refresher on a clock that stands still, and all that it has published.
+struct House {
+    folder: Arc<TempDir>,
+    clock: ManualClock,
+    metrics: RangeMetrics,
+    refresher: Refresher,
+    published: Vec<Arc<RangeSets>>,
+}
+
+impl House {
+    async fn open(feeds: Vec<Feed>) -> Self {
+        let clock = ManualClock::default();
+        clock.advance(Duration::from_secs(1_700_000_000));
+        Self::reopen(feeds, Arc::new(TempDir::new().unwrap()), clock, |_| {}).await
+    }
+
+    /// Another process on the same folder.
+    async fn reopen(
+        feeds: Vec<Feed>,
+        folder: Arc<TempDir>,
+        clock: ManualClock,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        log::keep_lines();
+        let timeouts = Timeouts { total: Duration::from_millis(300), ..Timeouts::default() };
+        let lines = Lines::patient(feeds, None, timeouts).unwrap();
+        let metrics = RangeMetrics::default();
+        let mut settings = Settings {
+            store: Store::new(Some(folder.path())),
+            seed_file: None,
+            max_age: MaxAge::default(),
+            clock: Arc::new(clock.clone()),
+            metrics: metrics.clone(),
+        };
         change(&mut settings);
-        Refresher::new(settings).map(|_| ())
-    };
-    let https = |settings: &mut Settings| settings.url = Url::parse(DEFAULT_URL).unwrap();
-    assert!(with(&|_| {}).is_ok());
-    assert!(matches!(with(&|s| s.url = Url::parse("http://10.0.0.1/").unwrap()), Err(SetupError::Client(_))));
-    assert!(matches!(with(&|s| s.keys.clear()), Err(SetupError::NoKeys)));
-    assert!(with(&|s| s.interval = MIN_LOCAL_INTERVAL).is_ok());
-    assert!(matches!(with(&|s| s.interval = Duration::ZERO), Err(SetupError::Interval(_))));
-    let short = |s: &mut Settings| {
-        https(s);
-        s.interval = MIN_INTERVAL - Duration::from_nanos(1);
-    };
-    assert!(matches!(with(&short), Err(SetupError::Interval(_))));
-}
-
-/// Remembers what was published.
-#[derive(Default)]
-struct Published(Mutex<Vec<Arc<RangeSets>>>);
-
-impl Published {
-    fn add(&self, sets: Arc<RangeSets>) {
-        self.0.lock().unwrap().push(sets);
+        let mut refresher = Refresher::new(lines, settings);
+        refresher.load().await;
+        Self { folder, clock, metrics, refresher, published: Vec::new() }
     }
 
-    fn is(&self, bodies: &[&str]) -> bool {
-        let want: Vec<_> = bodies.iter().map(|body| Arc::new(compile(&parsed(body)))).collect();
-        *self.0.lock().unwrap() == want
+    async fn restart(self, feeds: Vec<Feed>) -> Self {
+        let Self { folder, clock, refresher, .. } = self;
+        drop(refresher);
+        Self::reopen(feeds, folder, clock, |_| {}).await
+    }
+
+    /// One look at everything.
+    async fn round(&mut self) {
+        let published = Mutex::new(Vec::new());
+        self.refresher.round(&|sets| published.lock().push(sets)).await;
+        self.published.extend(published.into_inner());
+    }
+
+    /// Looks until every answer that is on its way has been judged.
+    async fn settle(&mut self) {
+        loop {
+            self.round().await;
+            if !self.refresher.lines.iter().any(Line::is_busy) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn after(&mut self, time: Duration) {
+        self.clock.advance(time);
+        self.settle().await;
+    }
+
+    fn served(&self, set: &str) -> Option<Arc<crate::prefix_set::PrefixSet>> {
+        self.published.last().and_then(|sets| sets.get(set).cloned())
+    }
+
+    /// Whether the addresses of `list` are served, and no others.
+    #[track_caller]
+    fn serves_exactly(&self, list: &[String], what: &str) {
+        let want = crate::prefix_set::PrefixSet::from_prefixes(nets(list));
+        assert_eq!(self.served("actions").as_deref().map(|set| *set == want), Some(true), "{what}");
+    }
+
+    fn serves(&self, address: &str) -> bool {
+        self.served("actions").is_some_and(|set| set.contains(address.parse().unwrap()))
+    }
+
+    fn gauge(&self, family: &crate::metrics::SetGauge) -> i64 {
+        family.get_or_create(&SetLabels { set: "actions".to_owned() }).get()
+    }
+}
+
+#[tokio::test]
+async fn a_restart_in_an_outage_serves_from_disk() {
+    let fake = Fake::serve(vec![good(100)]).await;
+    let feed = github(&fake.url);
+    let mut house = House::open(vec![feed.clone()]).await;
+    house.settle().await;
+    house.serves_exactly(&list(100), "fetched");
+    drop(fake);
+    house.clock.advance(DAY);
+    let mut house = house.restart(vec![feed]).await;
+    house.settle().await;
+    house.serves_exactly(&list(100), "from disk, while nothing answers");
+    assert_eq!(house.published.len(), 1);
+    assert_eq!(house.gauge(&house.metrics.age), 86_400);
+}
+
+#[tokio::test]
+async fn what_is_kept_of_elsewhere_or_damaged_is_not_used() {
+    let fake = Fake::serve(vec![good(100)]).await;
+    let mut house = House::open(vec![github(&fake.url)]).await;
+    house.settle().await;
+    let file = house.folder.path().join("ranges/good-actions.json");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    let dead: Url = "http://127.0.0.1:9/meta".parse().unwrap();
+    let log = Log::capture();
+    let mut house = house.restart(vec![github(&dead)]).await;
+    house.settle().await;
+    assert!(house.published.is_empty());
+    assert!(log.lines()[0].contains("they came from elsewhere"), "{:?}", log.lines());
+    // A single address more, or a format of another time.
+    for (old, new, said) in [("4.0.7.0/24", "4.0.0.0/15", "checksum"), ("\"format\":1", "\"format\":9", "format 9")] {
+        std::fs::write(&file, kept.replacen(old, new, 1)).unwrap();
+        let log = Log::capture();
+        house = house.restart(vec![github(&fake.url)]).await;
+        house.settle().await;
+        assert!(house.published.is_empty(), "{said}");
+        let line = &log.lines()[0];
+        assert!(
+            line.contains("stored ranges not used") && line.contains(said) && line.contains("good-actions.json"),
+            "{line}"
+        );
     }
 }
 
 #[tokio::test]
-async fn keeps_the_last_good_set_through_failures() {
-    let fake = Fake::serve(vec![
-        http("200 OK", "etag: \"one\"\r\n", OLD),
-        http("403 Forbidden", "retry-after: 7200\r\n", ""),
-        http("200 OK", "etag: \"bad\"\r\n", HTML),
-        http("304 Not Modified", "", ""),
-        http("500 Internal Server Error", "", ""),
-        http("200 OK", "", GOOD),
-        http("200 OK", "", GOOD),
-    ])
-    .await;
-    let (folder, clock) = (TempDir::new().unwrap(), ManualClock::default());
-    let store = Store::new(Some(folder.path().to_owned()));
-    let refresher = Refresher::new(settings(&fake.url, store.clone(), &clock)).unwrap();
-    let (mut progress, published) = (Progress::default(), Published::default());
-    let hour = Duration::from_secs(3600);
-    let success = (hour * 54 / 10, hour * 66 / 10);
-    let retry =
-        |attempt: u32| (Duration::from_secs(15) * 2u32.pow(attempt), Duration::from_secs(30) * 2u32.pow(attempt));
-    let turns: [(_, &[&str], _, _); 7] = [
-        (success, &[OLD], OLD, 1),
-        ((hour * 2, hour * 22 / 10), &[OLD], OLD, 1),
-        (retry(2), &[OLD], OLD, 1),
-        (success, &[OLD], OLD, 4),
-        (retry(1), &[OLD], OLD, 4),
-        (success, &[OLD, GOOD], GOOD, 6),
-        (success, &[OLD, GOOD, GOOD], GOOD, 7),
-    ];
-    for (index, ((least, most), bodies, kept, fetched_at)) in turns.into_iter().enumerate() {
-        clock.advance(Duration::from_secs(1));
-        let delay = refresher.turn(&mut progress, &|sets| published.add(sets)).await;
-        assert!((least..=most).contains(&delay), "turn {index}: {delay:?}");
-        assert!(published.is(bodies), "turn {index}");
-        let stored = store.load(fake.url.as_str(), &keys()).unwrap().unwrap();
-        let want = SystemTime::UNIX_EPOCH + Duration::from_secs(fetched_at);
-        assert_eq!((stored.document, stored.fetched_at), (parsed(kept), want), "turn {index}");
-    }
-    let asked: Vec<_> = fake.requests().iter().map(|request| request.contains("if-none-match: \"one\"")).collect();
-    assert_eq!(asked, [false, true, true, true, true, true, false]);
+async fn an_approved_list_is_taken_within_a_round() {
+    let fake = Fake::serve(vec![good(100), good(10), good(10), good(10)]).await;
+    let mut house = House::open(vec![github(&fake.url)]).await;
+    house.settle().await;
+    house.after(7 * HOUR).await;
+    house.serves_exactly(&list(100), "refused");
+    assert_eq!(house.gauge(&house.metrics.refused_pending), 1);
+    let store = Store::new(Some(house.folder.path()));
+    let refused = store.refused("actions").unwrap().unwrap();
+    assert!(refused.approvable && refused.why.contains("lacks 23040 of the 25600"), "{}", refused.why);
+    assert_eq!(refused.prefixes.len(), 12);
+    // Of another list, an approval is none.
+    let other = crate::ranges::store::RefusedList {
+        prefixes: refused.prefixes.iter().copied().skip(1).collect(),
+        ..refused.clone()
+    };
+    store.approve("actions", &other).unwrap();
+    house.after(Duration::from_secs(1)).await;
+    assert_eq!(house.gauge(&house.metrics.refused_pending), 1);
+    store.approve("actions", &refused).unwrap();
+    house.after(Duration::from_secs(1)).await;
+    assert_eq!(house.gauge(&house.metrics.refused_pending), 0);
+    assert_eq!(store.refused("actions").unwrap(), None);
+    assert!(store.good("actions").unwrap().unwrap().held.listed.len() == 12, "and is kept");
+    house.serves_exactly(&list(100), "what it lacks has its grace");
+    // The same again is no loss.
+    house.after(7 * HOUR).await;
+    assert_eq!(house.gauge(&house.metrics.refused_pending), 0);
+    house.after(42 * HOUR).await;
+    house.serves_exactly(&list(10), "and is gone after it");
 }
 
 #[tokio::test]
-async fn a_failed_save_does_not_hold_back_the_sets() {
-    let fake = Fake::serve(vec![http("200 OK", "", GOOD)]).await;
+async fn an_approval_outlives_a_restart() {
+    let fake = Fake::serve(vec![good(100), good(10)]).await;
+    let feed = github(&fake.url);
+    let mut house = House::open(vec![feed.clone()]).await;
+    house.settle().await;
+    house.after(7 * HOUR).await;
+    let store = Store::new(Some(house.folder.path()));
+    store.approve("actions", &store.refused("actions").unwrap().unwrap()).unwrap();
+    drop(fake);
+    let mut house = house.restart(vec![feed]).await;
+    house.settle().await;
+    assert_eq!(store.good("actions").unwrap().unwrap().held.listed.len(), 12);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_served_all_the_same() {
+    let fake = Fake::serve(vec![good(100)]).await;
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("ranges"), "a file where the folder should be").unwrap();
-    let store = Store::new(Some(folder.path().to_owned()));
-    let refresher = Refresher::new(settings(&fake.url, store, &ManualClock::default())).unwrap();
-    let (mut progress, published) = (Progress::default(), Published::default());
-    let log = Log::capture();
-    let delay = refresher.turn(&mut progress, &|sets| published.add(sets)).await;
-    assert!(delay > DEFAULT_INTERVAL / 2 && progress.failures == 0);
-    assert!(published.is(&[GOOD]));
-    assert!(log.lines()[1].starts_with("WARN msg=ranges not saved error=cannot write "), "{:?}", log.lines());
-}
-
-#[tokio::test]
-async fn run_serves_from_disk_then_from_the_network() {
-    let fake = Fake::serve(vec![http("200 OK", "", GOOD)]).await;
-    let folder = TempDir::new().unwrap();
-    let store = Store::new(Some(folder.path().to_owned()));
-    store.save(fake.url.as_str(), SystemTime::UNIX_EPOCH, &parsed(OLD)).unwrap();
-    let refresher = Refresher::new(settings(&fake.url, store, &ManualClock::default())).unwrap();
-    let (sender, mut receiver) = mpsc::unbounded_channel();
-    let running = tokio::spawn(refresher.run(move |sets| sender.send(sets).unwrap()));
-    for body in [OLD, GOOD] {
-        assert_eq!(*receiver.recv().await.unwrap(), compile(&parsed(body)), "{body}");
-    }
-    running.abort();
-}
-
-#[tokio::test]
-async fn a_damaged_file_is_not_served_and_is_replaced() {
-    let fake = Fake::serve(vec![http("200 OK", "", GOOD)]).await;
-    let folder = TempDir::new().unwrap();
-    let store = Store::new(Some(folder.path().to_owned()));
-    store.save(fake.url.as_str(), SystemTime::UNIX_EPOCH, &parsed(OLD)).unwrap();
-    let file = folder.path().join("ranges/github.json");
-    let damaged = std::fs::read_to_string(&file).unwrap().replace("10.0.0.0/8", "0.0.0.0/0");
-    std::fs::write(&file, damaged).unwrap();
-    let refresher = Refresher::new(settings(&fake.url, store.clone(), &ManualClock::default())).unwrap();
-    let (mut progress, published) = (Progress::default(), Published::default());
-    let log = Log::capture();
-    refresher.restore(&mut progress, &|sets| published.add(sets)).await;
-    assert!(published.is(&[]) && progress.held.is_none());
-    assert!(log.lines()[0].starts_with("WARN msg=stored ranges not used error="), "{:?}", log.lines());
-    refresher.turn(&mut progress, &|sets| published.add(sets)).await;
-    assert!(published.is(&[GOOD]));
-    assert_eq!(store.load(fake.url.as_str(), &keys()).unwrap().unwrap().document, parsed(GOOD));
-}
-
-#[tokio::test]
-async fn logs_what_happened() {
-    let fake = Fake::serve(vec![http("200 OK", "etag: \"a\"\r\n", GOOD), http("304 Not Modified", "", "")]).await;
-    let folder = TempDir::new().unwrap();
-    let store = Store::new(Some(folder.path().to_owned()));
     let clock = ManualClock::default();
-    let refresher = Refresher::new(settings(&fake.url, store, &clock)).unwrap();
     let log = Log::capture();
-    let mut progress = Progress::default();
-    refresher.restore(&mut progress, &|_| {}).await;
-    refresher.turn(&mut progress, &|_| {}).await;
-    clock.advance(Duration::from_secs(90));
-    refresher.restore(&mut Progress::default(), &|_| {}).await;
-    refresher.turn(&mut progress, &|_| {}).await;
-    let counts = "set=actions prefixes=2 addresses=256 ipv6_networks=2";
-    let want = [
-        "INFO msg=no stored ranges".to_owned(),
-        format!("INFO msg=ranges updated {counts} age_seconds=0"),
-        format!("INFO msg=ranges loaded {counts} age_seconds=90"),
-        "INFO msg=ranges not modified".to_owned(),
-    ];
-    assert_eq!(log.lines(), want);
+    let mut house = House::reopen(vec![github(&fake.url)], Arc::new(folder), clock, |_| {}).await;
+    house.settle().await;
+    house.serves_exactly(&list(100), "served");
+    let lines = log.lines();
+    assert!(
+        lines.iter().any(|line| line.starts_with("WARN msg=ranges not saved") && line.contains("cannot write ")),
+        "{lines:?}"
+    );
 }
 
 #[tokio::test]
-async fn a_failure_is_a_warning_with_the_next_attempt() {
-    let fake = Fake::serve(vec![http("403 Forbidden", "retry-after: 999999\r\n", "")]).await;
+async fn a_changed_policy_keeps_what_stays() {
+    let fake = Fake::serve(vec![good(100)]).await;
+    let other = Fake::serve(vec![http("200 OK", "", "8.8.8.0/24\n")]).await;
+    let mut house = House::open(vec![github(&fake.url)]).await;
+    house.settle().await;
+    let text = Feed {
+        name: "office".to_owned(),
+        origin: Origin::Url { url: other.url.clone(), token_file: None },
+        interval: INTERVAL,
+        lists: vec![Wanted { name: "office".to_owned(), form: Form::Text, allow_private: false }],
+    };
+    house.refresher.change(Lines::new(vec![text.clone(), github(&fake.url)], None).unwrap()).await;
+    house.settle().await;
+    house.serves_exactly(&list(100), "without asking again");
+    assert!(house.served("office").unwrap().contains("8.8.8.8".parse().unwrap()));
+    assert_eq!((fake.requests().len(), other.requests().len()), (1, 1));
+    assert!(other.requests()[0].contains("\r\naccept: text/plain, */*;q=0.1\r\n"), "{:?}", other.requests());
+    house.refresher.change(Lines::new(vec![text], None).unwrap()).await;
+    house.settle().await;
+    assert!(house.served("actions").is_none() && house.served("office").is_some());
+    assert_eq!(other.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn one_bad_key_does_not_hold_back_the_others() {
+    let body =
+        |hooks: &str| http("200 OK", "etag: \"a\"\r\n", format!(r#"{{"actions":["4.0.0.0/24"],"hooks":{hooks}}}"#));
+    let fake = Fake::serve(vec![body(r#"["5.0.0.0/24"]"#), body("null"), body(r#"["5.0.0.0/24","x"]"#)]).await;
+    let hooks = Wanted { name: "hooks".to_owned(), form: Form::Json(Pointer::key("hooks")), allow_private: false };
+    let mut house = House::open(vec![Feed { lists: vec![actions(), hooks], ..github(&fake.url) }]).await;
+    house.settle().await;
+    for _ in 0..2 {
+        house.after(7 * HOUR).await;
+        assert_eq!(house.gauge(&house.metrics.age), 0, "the good one is confirmed");
+        assert!(house.served("hooks").unwrap().contains("5.0.0.1".parse().unwrap()));
+    }
+    let age = house.metrics.age.get_or_create(&SetLabels { set: "hooks".to_owned() }).get();
+    assert_eq!(age, 14 * 3600, "the bad one grows old");
+    let asked = fake.requests();
+    let tagged: Vec<bool> = asked.iter().map(|request| request.contains("if-none-match")).collect();
+    assert_eq!(tagged, [false, true, false], "a refused document is asked for whole again");
+}
+
+#[tokio::test]
+async fn logs_one_line_for_a_change_with_its_counts() {
+    let fake =
+        Fake::serve(vec![good(100), good(100), good(101), http("500 Oh", "", ""), http("200 OK", "", "{}")]).await;
+    let mut house = House::open(vec![github(&fake.url)]).await;
     let log = Log::capture();
-    refresher(&fake.url).turn(&mut Progress::default(), &|_| {}).await;
-    let line =
-        "WARN msg=ranges refresh failed error=answered with status 403 failures=1 retry_seconds=21600 kept=false";
-    assert_eq!(log.lines(), [line]);
+    house.settle().await;
+    for _ in 0..4 {
+        house.after(7 * HOUR).await;
+    }
+    let lines: Vec<String> = log.lines().into_iter().filter(|line| !line.starts_with("DEBUG")).collect();
+    let retry = |line: &str| {
+        line.split_once("retry_seconds=")
+            .map(|(before, after)| (before.to_owned(), after.split(' ').next_back().unwrap().to_owned()))
+    };
+    assert_eq!(
+        lines[0],
+        "INFO msg=ranges updated set=actions prefixes=102 added=102 removed=0 pending_removals=0 addresses=25600 ipv6_networks=131072 age_seconds=0"
+    );
+    assert_eq!(
+        lines[1],
+        "INFO msg=ranges updated set=actions prefixes=103 added=1 removed=0 pending_removals=0 addresses=25856 ipv6_networks=131072 age_seconds=0"
+    );
+    let (before, after) = retry(&lines[2]).unwrap();
+    assert_eq!(
+        (before.as_str(), after.as_str()),
+        (
+            "WARN msg=ranges refresh failed feed=github kind=status error=answered with status 500 failures=1 ",
+            "kept=true"
+        )
+    );
+    assert_eq!(
+        lines[3],
+        "WARN msg=ranges refused set=actions reason=missing error=/actions is missing kept=true approvable=false"
+    );
+    assert_eq!(lines.len(), 4, "{lines:#?}");
+    assert_eq!(house.gauge(&house.metrics.entries), 103);
+    assert_eq!(house.gauge(&house.metrics.ipv4_addresses), 25_856);
+    assert_eq!(house.gauge(&house.metrics.ipv6_networks), 131_072);
 }

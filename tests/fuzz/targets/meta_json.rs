@@ -2,28 +2,30 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pushguard::ranges::github::{MetaError, parse, parse_prefix};
+use pushguard::ranges::list::{Form, ListError, MAX_PREFIXES, Pointer, read};
+use pushguard::ranges::prefix::parse_prefix;
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 fuzz_target!(|bytes: &[u8]| {
-    let keys = BTreeSet::from(["actions".to_owned(), "hooks".to_owned()]);
+    // What stands before the first line end is the pointer.
+    let cut = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+    let (pointer, bytes) = bytes.split_at(cut);
+    let text = std::str::from_utf8(pointer).unwrap_or("/actions");
+    let Ok(parsed) = Pointer::parse(text) else { return };
     let tree = serde_json::from_slice::<Value>(bytes).ok();
-    let list = |key: &str| -> Option<Vec<_>> {
-        let texts = tree.as_ref()?.as_object()?.get(key)?.as_array()?.iter().map(Value::as_str);
-        texts.map(|text| parse_prefix(text?).ok()).collect()
+    let list = || -> Option<Vec<_>> {
+        let items = tree.as_ref()?.pointer(text)?.as_array()?;
+        items.iter().map(|item| parse_prefix(item.as_str()?).ok()).collect()
     };
-    let lists: Option<Vec<_>> = keys.iter().map(|key| list(key).filter(|list| !list.is_empty())).collect();
-    match (parse(bytes, &keys), lists) {
-        (Ok(document), lists) => {
-            let sets: Vec<_> = document.sets.into_values().collect();
-            assert_eq!(Some(sets), lists);
-        }
+    let want = list().filter(|list| !list.is_empty() && list.len() <= MAX_PREFIXES);
+    match (read(&Form::Json(parsed), bytes), want) {
+        (Ok(list), want) => assert_eq!(Some(list), want),
         // The tree keeps the last of two equal keys.
-        (Err(MetaError::Repeated(_)), _) | (Err(_), None) => {}
+        (Err(ListError::Repeated(_)), _) | (Err(_), None) => {}
         (Err(error), Some(_)) => {
-            let text = String::from_utf8_lossy(bytes);
-            let twice = keys.iter().any(|key| text.matches(key.as_str()).count() > 1 || text.contains('\\'));
+            // One of two equal keys leads to the list, the other does not.
+            let body = String::from_utf8_lossy(bytes);
+            let twice = text.split('/').skip(1).any(|key| body.matches(key).count() > 1 || body.contains('\\'));
             assert!(twice, "refused though the tree is good: {error}");
         }
     }
