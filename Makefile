@@ -19,6 +19,7 @@ SLOW_CONNECTIONS ?= 120
 # How much `make volume` runs, and from which seed.
 PATHS ?= 200000
 ABORTS ?= 10000
+RESTARTS ?= 200
 WRITES ?= 20000
 FRAMING ?= 20000
 ADDRESSES ?= 20000
@@ -60,12 +61,13 @@ gateways: ## Say which gateways the tests run against; fetches a newer one where
 	@tests/scripts/newer.sh
 
 .PHONY: volume
-volume: ## Run PATHS=200000 paths, ABORTS=10000 cut uploads, WRITES, FRAMING and ADDRESSES=20000 each, from SEED=1
+volume: ## Run PATHS=200000 paths, ABORTS=10000 cut uploads, RESTARTS=200, WRITES, FRAMING and ADDRESSES=20000, from SEED=1
 	@tests/scripts/need.sh cc=build-essential cmake
 	@export PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" \
 	    PROMETHEUS="$$(tests/scripts/prometheus.sh)" PUSHGUARD_SEED=$(SEED) && \
 	    PUSHGUARD_VOLUME=$(PATHS) cargo test --locked --test volume_paths && \
 	    PUSHGUARD_VOLUME=$(ABORTS) cargo test --locked --test volume_aborts && \
+	    PUSHGUARD_VOLUME=$(RESTARTS) cargo test --locked --test restarts && \
 	    PUSHGUARD_VOLUME=$(WRITES) cargo test --locked --test scrape_survives && \
 	    PUSHGUARD_VOLUME=$(FRAMING) cargo test --locked --test volume_framing && \
 	    PUSHGUARD_VOLUME=$(ADDRESSES) cargo test --locked --test volume_addresses

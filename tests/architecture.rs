@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Which top-level module may import which. A room names only those that it needs; everything else is an error.
 const EDGES: &[(&str, &str)] = &[
     ("main", "cli"),
-    ("cli", "admin auth clock config fetch gate live logging metrics policy proxy ranges request secret tls"),
+    ("cli", "admin auth clock config fetch gate live logging metrics policy proxy ranges request secret state tls"),
     ("admin", "decision metrics proxy request"),
     ("proxy", "clock decision gate live metrics payload policy record request tls"),
     ("record", "decision metrics policy request"),

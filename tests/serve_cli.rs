@@ -168,6 +168,21 @@ fn what_cannot_be_bound_ends_the_start_with_2() {
 }
 
 #[test]
+fn a_state_folder_that_cannot_be_used_ends_the_start_with_one_line_and_2() {
+    let start = |folder: &str| Start::new(EVERYTHING, "http://127.0.0.1:1").flag("--state.dir", folder);
+    for folder in ["/proc/pushguard", "/etc/passwd/state"] {
+        let (status, text) = start(folder).fail();
+        assert_eq!(status.code(), Some(2), "{folder}: {text}");
+        assert_eq!(text.lines().count(), 1, "{folder}: {text}");
+        assert!(text.starts_with(&format!("pushguard: --state.dir: cannot write {folder}/")), "{text}");
+    }
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("new/state");
+    let _guard = start(folder.to_str().unwrap()).run();
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "it is made, and nothing is left in it");
+}
+
+#[test]
 fn a_wrong_command_line_is_64_and_help_is_0() {
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushguard"));

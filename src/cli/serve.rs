@@ -6,6 +6,7 @@ mod policy_file;
 mod reload;
 mod report_mode;
 mod signals;
+mod stop;
 mod tls;
 
 use super::limits::LimitFlags;
@@ -23,7 +24,8 @@ use crate::proxy::{self, Connections, Proxy, Room, Upstream, UpstreamUrl};
 use crate::ranges::refresh::Settings;
 use crate::ranges::store::Store;
 use crate::request::{ExternalUrl, RoutePrefix, Web};
-use house::{Door, Exposure, House, bind, drained, exposed};
+use crate::state::StateFile;
+use house::{Door, Exposure, House, bind, exposed};
 use lists::Lists;
 use policy_file::{PolicyFile, Reading, Watched};
 use reload::{Reloader, Triggers};
@@ -33,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use stop::{Running, StopFlags};
 use tls::{Certificates, TlsFlags};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -102,6 +105,8 @@ pub(super) struct Serve {
     #[command(flatten)]
     tls: TlsFlags,
     #[command(flatten)]
+    stop: StopFlags,
+    #[command(flatten)]
     limits: LimitFlags,
     #[command(flatten)]
     lists: ListFlags,
@@ -111,8 +116,6 @@ pub(super) struct Serve {
 
 /// The name of the admin listener in the log.
 const ADMIN: &str = "admin";
-/// How long requests may go on once the end is asked for.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Serve {
     pub(super) fn run(self) -> Outcome {
@@ -145,6 +148,7 @@ impl Serve {
 
     fn start(&self, policy: Policy, file: (PolicyFile, Watched), clock: Arc<dyn Clock>) -> Result<(), String> {
         self.check_names()?;
+        self.check_state_folder()?;
         let metrics = Arc::new(Metrics::new());
         let names: Vec<String> = file.0.listeners.iter().cloned().chain([ADMIN.to_owned()]).collect();
         let certificates = Certificates::read(self.tls.files(&names)?, clock.clone(), metrics.clone())?;
@@ -176,6 +180,13 @@ impl Serve {
         Ok(())
     }
 
+    /// Better now than when the first list is to be kept.
+    fn check_state_folder(&self) -> Result<(), String> {
+        let Some(folder) = &self.state_dir else { return Ok(()) };
+        let probe = StateFile::new(folder, "probe", "probe", 1);
+        probe.save(&()).and_then(|()| probe.remove()).map_err(|e| format!("--state.dir: {e}"))
+    }
+
     async fn serve(
         &self,
         policy: Policy,
@@ -195,10 +206,11 @@ impl Serve {
         let gate = Gate::new(clock.clone(), limits, policy.verifier_memory_kib(), cache_key);
         let settings = self.range_settings(clock.clone(), &metrics);
         let live = Arc::new(Live::new(policy));
+        let upstream = Arc::new(Upstream::new(self.upstream_url.clone(), limits, clock.clone()));
         let proxy = Arc::new(Proxy {
             live: live.clone(),
             gate,
-            upstream: Arc::new(Upstream::new(self.upstream_url.clone(), limits, clock.clone())),
+            upstream: upstream.clone(),
             limits,
             body_room: Room::new(limits.body_bytes),
             clock: clock.clone(),
@@ -219,6 +231,7 @@ impl Serve {
         tokio::spawn(certificates.run(hangup()?, self.watch_interval));
         let hangup = hangup()?;
         let (stop, stopping) = watch::channel(false);
+        let (drain, draining) = watch::channel(false);
         let ready = Arc::new(AtomicBool::new(false));
         let house = House {
             limits,
@@ -227,6 +240,7 @@ impl Serve {
             in_flight: Arc::new(AtomicUsize::new(0)),
             clock,
             metrics: metrics.clone(),
+            draining,
             stopping,
         };
         let mut services = Vec::new();
@@ -246,22 +260,19 @@ impl Serve {
         let mut report_mode = house.report_mode();
         report_mode.look();
         tokio::spawn(report_mode.run());
-        tokio::select! {
-            () = arrival.wait() => {
-                ready.store(true, Ordering::SeqCst);
-                tracing::info!(msg = "ready", version = env!("CARGO_PKG_VERSION"));
-                signals.wait().await;
-            }
-            () = signals.wait() => {}
-        }
-        ready.store(false, Ordering::SeqCst);
-        tracing::info!(msg = "stopping", in_flight = house.in_flight.load(Ordering::SeqCst));
-        let _ = stop.send(true);
-        tokio::select! {
-            () = drained(services, &house.in_flight) => {}
-            () = signals.wait() => tracing::warn!(msg = "stopped at once by a second signal"),
-            () = tokio::time::sleep(SHUTDOWN_TIMEOUT) => tracing::warn!(msg = "requests cut after the time to stop"),
-        }
+        let begun = async {
+            arrival.wait().await;
+            ready.store(true, Ordering::SeqCst);
+            tracing::info!(msg = "ready", version = env!("CARGO_PKG_VERSION"));
+            std::future::pending().await
+        };
+        let signal = tokio::select! {
+            signal = signals.wait() => signal,
+            signal = begun => signal,
+        };
+        let running =
+            Running { ready, draining: drain, stopping: stop, services, in_flight: house.in_flight.clone(), upstream };
+        self.stop.run(signal, signals, running).await;
         Ok(())
     }
 

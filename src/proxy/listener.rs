@@ -79,6 +79,8 @@ pub struct Listener<H> {
     pub kind: Box<dyn Fn(IpAddr) -> PeerKind + Send + Sync>,
     /// Requests being answered, over all listeners.
     pub in_flight: Arc<AtomicUsize>,
+    /// Turns true when the process is about to end: what is asked is answered, and ends its connection.
+    pub draining: ShutdownWatch,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Where refused connections are counted.
@@ -138,7 +140,8 @@ impl<H: Handler> Listener<H> {
                 NextHead::Ended => return,
             };
             let _counted = InFlight::enter(&self.in_flight);
-            let incoming = Incoming { head, peer, announced, listener: &self.name, started, wire: &mut wire, shutdown };
+            let (listener, shutdown) = (&self.name, &self.draining);
+            let incoming = Incoming { head, peer, announced, listener, started, wire: &mut wire, shutdown };
             self.handler.handle(incoming).await;
             if !wire.keeps_alive() {
                 let waiting = place.waits();

@@ -85,6 +85,11 @@ impl Upstream {
         Self { url, connector: Connector::new(None), order, scrapes, reads, limits, resolved, clock }
     }
 
+    /// Whether a write is on its way, waited for or not.
+    pub fn is_writing(&self) -> bool {
+        self.order.is_busy()
+    }
+
     /// Sends a write and reads the gateway's whole answer. Writes to one group keep their order.
     ///
     /// Once begun, the exchange goes on even where nobody waits for it any longer: a push that is cut on its way is

@@ -68,6 +68,8 @@ impl Start {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PUSHGUARD_")) {
             command.env_remove(name);
         }
+        // Nobody learns late here; tests of the end set their own.
+        command.env("PUSHGUARD_WEB_DRAIN_DELAY", "0s");
         command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         Self { folder, command }
     }

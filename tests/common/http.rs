@@ -207,6 +207,14 @@ impl Connection {
         self.stream.write_all(bytes).is_ok()
     }
 
+    /// Whether nothing has come, not even its end.
+    pub fn is_open(&self) -> bool {
+        self.socket.set_nonblocking(true).unwrap();
+        let waits = self.socket.peek(&mut [0]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock);
+        self.socket.set_nonblocking(false).unwrap();
+        waits && self.buffer.is_empty()
+    }
+
     /// Ends the sending direction.
     pub fn finish(&mut self) {
         let _ = self.socket.shutdown(Shutdown::Write);

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod authority;
+pub mod balancer;
 pub mod gateway;
 pub mod guard;
 pub mod http;

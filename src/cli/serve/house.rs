@@ -11,8 +11,7 @@ use crate::request::ClientFrom;
 use crate::tls::LiveTls;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicUsize;
 use tokio::sync::watch;
 
 /// A bound listener.
@@ -65,6 +64,7 @@ pub(super) struct House {
     pub(super) in_flight: Arc<AtomicUsize>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) draining: watch::Receiver<bool>,
     pub(super) stopping: watch::Receiver<bool>,
 }
 
@@ -88,6 +88,7 @@ impl House {
             limits: self.limits,
             connections: self.connections.clone(),
             in_flight: self.in_flight.clone(),
+            draining: self.draining.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
         };
@@ -108,14 +109,4 @@ fn kind(listener: &policy::Listener, peer: IpAddr) -> PeerKind {
 pub(super) fn bind(listen: &Listen) -> Result<Bound, String> {
     let (socket, address) = listen.bind()?;
     Ok(Bound { name: listen.name.clone(), socket, address })
-}
-
-/// Waits until nothing is accepted and nothing is being answered.
-pub(super) async fn drained(services: Vec<Service>, in_flight: &AtomicUsize) {
-    for service in services {
-        service.stopped().await;
-    }
-    while in_flight.load(Ordering::SeqCst) > 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }

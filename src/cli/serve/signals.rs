@@ -2,6 +2,15 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A request to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// By what runs the program.
+    Terminate,
+    /// By a person at a terminal.
+    Interrupt,
+}
+
 /// The signals that end the program.
 pub(super) struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -14,10 +23,10 @@ impl Signals {
     }
 
     /// Waits for the next of them.
-    pub(super) async fn wait(&mut self) {
+    pub(super) async fn wait(&mut self) -> Signal {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
         }
     }
 }

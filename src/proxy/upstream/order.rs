@@ -10,6 +10,7 @@ const LOCKS: u16 = 256;
 
 /// The turns of writes.
 pub(super) struct Order {
+    places: usize,
     room: Arc<Semaphore>,
     in_flight: Arc<Semaphore>,
     groups: Vec<Group>,
@@ -34,11 +35,17 @@ impl Order {
     pub(super) fn new(in_flight: usize, queue: usize, group_queue: usize) -> Self {
         let group = |_| Group { room: Arc::new(Semaphore::new(1 + group_queue)), lock: Arc::default() };
         Self {
+            places: in_flight + queue,
             room: Arc::new(Semaphore::new(in_flight + queue)),
             in_flight: Arc::new(Semaphore::new(in_flight)),
             groups: (0..LOCKS).map(group).collect(),
             hasher: RandomState::new(),
         }
+    }
+
+    /// Whether a write has its turn or waits for it.
+    pub(super) fn is_busy(&self) -> bool {
+        self.room.available_permits() < self.places
     }
 
     /// Waits for the turn of a write to the group at `path`.
