@@ -3,17 +3,18 @@
 //! Passwords are kept as argon2id hashes ([`PasswordHash`]), checked one at a time in one preallocated arena
 //! ([`Verifier`]), once for all equal attempts at a time ([`Attempts`]), and remembered only when they were right ([`Cache`]).
 //! Tokens are signed by an issuer and verified with its public keys ([`token`]). What is wrong with either is one of a
-//! closed set ([`Check`]).
+//! closed set ([`Flaw`]).
 
 pub mod attempts;
 pub mod cache;
-pub mod check;
+pub mod flaw;
 pub mod phc;
 pub mod token;
 pub mod verifier;
 
 pub use attempts::Attempts;
 pub use cache::Cache;
-pub use check::Check;
+
+pub use flaw::Flaw;
 pub use phc::{Params, PasswordHash, PhcError};
 pub use verifier::{Busy, Verifier};

@@ -3,6 +3,7 @@
 mod compile;
 mod fingerprint;
 mod grants;
+mod issuers;
 mod lines;
 mod lists;
 mod load;
@@ -14,6 +15,8 @@ mod problem;
 mod quotas;
 mod reader;
 mod secrets;
+mod tokens;
+mod trust;
 mod units;
 
 pub use fingerprint::Fingerprint;

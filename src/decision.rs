@@ -4,6 +4,7 @@
 //! "what would this policy do?" without a network; [`explain`] is the same function with its notes.
 
 mod candidates;
+mod credential;
 mod decide;
 mod denial;
 mod found;
@@ -20,7 +21,7 @@ pub use denial::{Denial, ExhaustedRule, Exhaustion};
 pub use reason::Reason;
 pub use step::{
     Admission, Charge, ChargeEntry, Charged, Claim, Decision, Facts, Identity, Inspected, LoginFailure, Permit, Step,
-    Verdict, Work, WouldDeny,
+    TokenClaim, Verdict, Work, WouldDeny,
 };
 pub use trail::{Check, Outcome, Stage};
 

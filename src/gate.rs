@@ -1,10 +1,12 @@
 //! The driver of [`decide`](crate::decision::decide): it answers what needs no socket, until a body is wanted or the
 //! decision stands.
 
+use crate::auth::token::{self, TokenFault, Verified};
 use crate::auth::{Attempts, Busy, Cache, Verifier};
 use crate::clock::{Clock, Tick};
 use crate::decision::{
-    Admission, Charge, ChargeEntry, Charged, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, decide,
+    Admission, Charge, ChargeEntry, Charged, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, TokenClaim,
+    decide,
 };
 use crate::limit::{Entry, Ledger, Rate};
 use crate::policy::{Limits, Policy, World, source_value};
@@ -58,6 +60,7 @@ impl Gate {
         loop {
             match decide(world, head, facts) {
                 Step::Verify(claim) => facts.login = Some(self.verify(&claim, head).await),
+                Step::VerifyToken(claim) => facts.token = Some(self.verify_token(world, &claim)),
                 Step::Charge(charge) if charge.for_body => facts.charged_for_body = Some(self.charge(&charge)),
                 Step::Charge(charge) => facts.charged = Some(self.charge(&charge)),
                 Step::Inspect(admission) => return Gated::Inspect(admission),
@@ -77,6 +80,11 @@ impl Gate {
         if stored(old) != stored(new) {
             self.cache.clear();
         }
+    }
+
+    fn verify_token(&self, world: &World, claim: &TokenClaim) -> Result<Verified, TokenFault> {
+        let issuers = claim.issuers.iter().map(|issuer| &issuer.token);
+        token::verify(claim.token.expose(), issuers, |issuer| world.keys_of(&issuer.name), self.clock.wall())
     }
 
     /// Passwords hashed since the start.

@@ -16,7 +16,7 @@ pub struct Live {
 impl Live {
     /// Starts with a policy and whatever sets are known already; generation 1.
     pub fn new(policy: Policy) -> Self {
-        let world = World { policy: Arc::new(policy), sets: Arc::default(), generation: 1 };
+        let world = World { policy: Arc::new(policy), sets: Arc::default(), keys: Arc::default(), generation: 1 };
         Self { world: ArcSwap::from_pointee(world), writing: Mutex::new(()) }
     }
 

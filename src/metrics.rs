@@ -1,9 +1,11 @@
 //! Every metric of the proxy: name, help, unit, labels. Label values come from the policy or from closed sets, never
 //! from a client.
 
+mod credentials;
 mod ranges;
 mod tls;
 
+pub use credentials::CredentialMetrics;
 pub use ranges::{FeedLabels, FetchErrorLabels, RangeMetrics, RefusedLabels, SetGauge, SetLabels};
 pub use tls::TlsMetrics;
 
@@ -71,6 +73,8 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Connections closed unserved because there were too many.
     pub connections_refused: Counter,
+    /// What came of credentials.
+    pub credentials: CredentialMetrics,
     /// The address sets.
     pub ranges: RangeMetrics,
     cleartext_credentials: Family<ListenerLabels, Gauge>,
@@ -95,6 +99,7 @@ impl Metrics {
             upstream_duration: seconds(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
+            credentials: CredentialMetrics::default(),
             ranges: RangeMetrics::default(),
             cleartext_credentials: Family::default(),
             hidden_clients: Family::default(),
@@ -123,6 +128,7 @@ impl Metrics {
             "Connections closed unserved because too many were open",
             metrics.connections_refused.clone(),
         );
+        metrics.credentials.register(&mut registry);
         registry.register(
             "listener_cleartext_credentials",
             "1 for a listener that takes credentials without TLS on an address other than loopback",

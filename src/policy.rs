@@ -2,6 +2,7 @@
 //! checks is [`crate::decision::decide`]'s.
 
 mod grant;
+mod issuer;
 mod limit;
 mod limits;
 mod mode;
@@ -11,9 +12,11 @@ mod pattern;
 mod payload;
 mod principal;
 mod quota;
+mod token_rule;
 
 pub use crate::payload::PayloadShape;
 pub use grant::{Grant, LabelFault, LabelRule, Miss};
+pub use issuer::{Events, Issuer, KeySource, Preset, Published};
 pub use limit::Limit;
 pub use limits::{Limits, default_quotas};
 pub use mode::Mode;
@@ -23,8 +26,10 @@ pub use pattern::{Pattern, PatternError};
 pub use payload::{PayloadLimits, PayloadRules};
 pub use principal::{Basic, Principal};
 pub use quota::{Per, QuotaRule, source_value};
+pub use token_rule::{ClaimGlob, Condition, TokenRule, Unfit};
 
 use crate::auth::PasswordHash;
+use crate::auth::token::{ClaimPath, KeySet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -35,6 +40,10 @@ pub struct Policy {
     pub listeners: BTreeMap<String, Listener>,
     /// Principals in file order.
     pub principals: Vec<Principal>,
+    /// Issuers of tokens by name.
+    pub issuers: BTreeMap<Arc<str>, Arc<Issuer>>,
+    /// The claims that the policy reads of each issuer's tokens, by its name, for the log.
+    pub read_claims: BTreeMap<Arc<str>, Vec<ClaimPath>>,
     /// Quotas that all principals share.
     pub shared_quotas: Vec<QuotaRule>,
     /// The lists of addresses that sources take from elsewhere.
@@ -55,6 +64,8 @@ impl Default for Policy {
         Self {
             listeners: BTreeMap::new(),
             principals: Vec::new(),
+            issuers: BTreeMap::new(),
+            read_claims: BTreeMap::new(),
             shared_quotas: Vec::new(),
             ranges: Ranges::default(),
             decoy: Arc::from([]),
@@ -78,6 +89,7 @@ impl Policy {
         for principal in &self.principals {
             rules.extend(principal.from.sources().iter().map(|s| (format!("sources.{}", s.name), s.mode)));
             rules.extend(principal.basic.iter().map(|basic| (format!("{}.basic", principal.name), basic.mode)));
+            rules.extend(principal.token.iter().map(|token| (format!("{}.token", principal.name), token.mode)));
             rules.extend(principal.grants.iter().map(|grant| (grant.name.to_string(), grant.mode)));
             rules.extend(principal.quotas.iter().map(|quota| (quota.name.to_string(), quota.mode)));
             rules.insert(format!("{}.payload", principal.name), principal.payload.rules.mode);
@@ -94,6 +106,9 @@ impl Policy {
     }
 }
 
+/// Fetched keys by the name of their issuer.
+pub type IssuerKeys = BTreeMap<Arc<str>, Arc<KeySet>>;
+
 /// One immutable snapshot of all that a decision depends on. A request loads it once and uses it to its end.
 #[derive(Clone, Debug, Default)]
 pub struct World {
@@ -101,8 +116,21 @@ pub struct World {
     pub policy: Arc<Policy>,
     /// The fetched address sets by key.
     pub sets: Arc<NamedSets>,
+    /// The fetched keys by issuer.
+    pub keys: Arc<IssuerKeys>,
     /// Counts the worlds of this process.
     pub generation: u64,
+}
+
+impl World {
+    /// The keys of an issuer, as far as they are known.
+    pub fn keys_of(&self, issuer: &str) -> Option<&KeySet> {
+        match &self.policy.issuers.get(issuer)?.keys {
+            KeySource::File(keys) => Some(keys),
+            KeySource::Missing => None,
+            KeySource::Published(_) => self.keys.get(issuer).map(Arc::as_ref),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,12 @@ impl Record<'_> {
         let operation = identity.operation.map_or("none", |o| o.name());
         let reason = self.denial.map_or("", |d| d.reason.code());
         self.count(metrics, operation, reason, identity.principal.as_ref());
+        if let Some(flaw) = self.denial.and_then(|denial| denial.flaw) {
+            metrics.credentials.count_refused(flaw.code());
+        }
+        if let (Some(principal), Some(listed)) = (&identity.principal, identity.preferred) {
+            metrics.credentials.count_preferred(principal, listed);
+        }
         let would_deny = self.decision.and_then(|d| d.would_deny.as_deref());
         if let Some(would_deny) = would_deny {
             metrics.count_would_deny(would_deny.denial.reason.code());
@@ -86,6 +92,8 @@ impl Record<'_> {
             labels = labels(self.key()),
             principal = identity.principal.as_deref().unwrap_or("none"),
             rule = identity.rule.as_deref().unwrap_or_default(),
+            issuer = identity.issuer.as_deref().unwrap_or_default(),
+            claims = identity.claims,
             source,
             peer = %self.peer,
             listener = self.listener,

@@ -8,7 +8,7 @@ mod source;
 mod target;
 mod web;
 
-pub use credential::{Credential, CredentialError};
+pub use credential::{Credential, CredentialError, TOKEN_USER};
 pub use grouping_key::{GroupingKey, PathFault, encode_segment};
 pub use head::{Encoding, Head, Length, Origin};
 pub use raw::{HeadLimits, Method, RawHead, RawHeadError, Version};

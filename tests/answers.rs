@@ -94,7 +94,7 @@ fn a_rejected_credential_is_told_apart_in_the_log_only() {
     let cases = [
         ("wrong password", push("Basic Y2k6d3Jvbmc=")),
         ("unknown user name", push("Basic Y2Q6d3Jvbmc=")),
-        ("no principal here takes a token", push("Bearer abc.def.ghi")),
+        ("token_not_taken: ", push("Bearer abc.def.ghi")),
         ("neither Basic nor Bearer", push("Digest abc")),
         ("not base64", push("Basic Y2k6d3Jvbmc")),
         ("not USER:PASSWORD", push("Basic Y2k=")),

@@ -113,7 +113,7 @@ fn the_table_of_reasons_is_the_codes() {
 fn the_table_of_limits_is_the_codes() {
     let (limits, payload) = (Limits::default(), PayloadLimits::default());
     let [writes, reads] = default_quotas();
-    assert_eq!((writes.per, reads.per), (Per::Job, Per::Source));
+    assert_eq!((&writes.per, &reads.per), (&Per::Job, &Per::Source));
     let seconds = |d: Duration| format!("{}s", d.as_secs());
     let per = |burst: u32, period: Duration| {
         assert_eq!(period, Duration::from_secs(60));

@@ -74,7 +74,7 @@ fn records(format: &str) {
         (
             "a wrong password",
             Request::put(label, "m 1\n").basic("ci", "wrong").send(address),
-            "verdict=deny  reason=credential_rejected  detail=wrong password  status=401  principal=none  rule=  job=ci",
+            "verdict=deny  reason=credential_rejected  detail=password_wrong: wrong password  status=401  principal=none  rule=  job=ci",
         ),
         (
             "a body that is no metrics",

@@ -403,7 +403,7 @@ fn whatever_is_forged_or_unfit_is_refused_for_its_own_reason() {
     claims(&mut all);
     let mut wrong = Vec::new();
     for (what, issuer, token, code) in &all.0 {
-        let found = judge(issuer, token).map_err(|fault| fault.check.code());
+        let found = judge(issuer, token).map_err(|fault| fault.flaw.code());
         if found != Err(code) {
             wrong.push(format!("{what}: expected {code}, found {found:?}"));
         }
@@ -414,7 +414,7 @@ fn whatever_is_forged_or_unfit_is_refused_for_its_own_reason() {
     volume::say(format!("{} forged tokens, {} distinct, {} codes", all.0.len(), distinct.len(), codes.len()));
     assert!(distinct.len() >= 120, "{}", distinct.len());
     let unloaded = verify(RSA.token(&github_run(IAT)).as_bytes(), [&github()], |_| None, at(NOW)).unwrap_err();
-    assert_eq!((unloaded.check.code(), unloaded.unknown_key_of.as_deref()), ("token_keys_unavailable", Some("github")));
+    assert_eq!((unloaded.flaw.code(), unloaded.unknown_key_of.as_deref()), ("token_keys_unavailable", Some("github")));
 }
 
 /// What is told of a token shows nothing that would break a line, and is short.

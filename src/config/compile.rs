@@ -1,14 +1,15 @@
 //! The document as a whole.
 
+use super::grants::Braces;
 use super::lists::Files;
 use super::load::Secrets;
 use super::mode::mode;
 use super::network::{self, NamedSource};
 use super::reader::{Node, Reader};
-use super::{payload, principals, quotas};
+use super::{issuers, payload, principals, quotas, tokens};
 use crate::auth::PasswordHash;
 use crate::auth::phc::decoy;
-use crate::policy::{Listener, PayloadLimits, Policy, Principal, QuotaRule, Ranges};
+use crate::policy::{Issuer, Listener, PayloadLimits, Policy, Principal, QuotaRule, Ranges};
 use crate::ranges::feed::Wanted;
 use serde_yaml::Value;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) folder: &'a Path,
     pub(super) secrets: Secrets,
     pub(super) sources: &'a BTreeMap<String, NamedSource>,
+    pub(super) issuers: &'a BTreeMap<Arc<str>, Arc<Issuer>>,
     pub(super) default_quotas: Option<&'a Vec<QuotaRule>>,
     pub(super) default_payload: PayloadLimits,
 }
@@ -35,7 +37,8 @@ pub(super) fn compile(
     let root = Node { value: document, path: String::new() };
     let Some(mut map) = reader.map(&root) else { return Policy::default() };
     let (version, listeners, sources) = (map.take("version"), map.take("listeners"), map.take("sources"));
-    let (principals, defaults, shared) = (map.take("principals"), map.take("defaults"), map.take("quotas"));
+    let (issuers, principals) = (map.take("issuers"), map.take("principals"));
+    let (defaults, shared) = (map.take("defaults"), map.take("quotas"));
     let mode = mode(reader, &mut map);
     map.finish(reader);
     self::version(reader, version);
@@ -43,11 +46,13 @@ pub(super) fn compile(
     let sources = sources
         .map(|node| network::sources(reader, &node, listeners.as_ref(), Files { folder, secrets }))
         .unwrap_or_default();
+    let issuers = issuers.map(|node| issuers::issuers(reader, &node, folder, secrets)).unwrap_or_default();
     let (default_quotas, default_payload) = self::defaults(reader, defaults);
     let around = Surroundings {
         folder,
         secrets,
         sources: &sources,
+        issuers: &issuers,
         default_quotas: default_quotas.as_ref(),
         default_payload: default_payload.clone(),
     };
@@ -58,12 +63,24 @@ pub(super) fn compile(
             Vec::new()
         }
     };
-    let shared_quotas = shared.map(|node| quotas::quotas(reader, &node, "")).unwrap_or_default();
+    let shared_quotas = shared.map(|node| quotas::quotas(reader, &node, "", Braces::Nothing)).unwrap_or_default();
     let named_listeners = named_listeners(listeners.as_ref(), &sources);
     let ranges = ranges(reader, &sources);
     let decoy = decoys(reader, &mut principals, random);
     let listeners = listeners.unwrap_or_default();
-    Policy { listeners, principals, shared_quotas, ranges, decoy, mode, default_payload, named_listeners }
+    let read_claims = tokens::read_claims(&issuers, &principals);
+    Policy {
+        listeners,
+        principals,
+        issuers,
+        read_claims,
+        shared_quotas,
+        ranges,
+        decoy,
+        mode,
+        default_payload,
+        named_listeners,
+    }
 }
 
 fn version(reader: &mut Reader, node: Option<Node<'_>>) {
@@ -79,9 +96,9 @@ fn defaults(reader: &mut Reader, node: Option<Node<'_>>) -> (Option<Vec<QuotaRul
     let Some(mut map) = node.and_then(|node| reader.map(&node)) else { return (None, built_in) };
     let (rules, limits) = (map.take("quotas"), map.take("payload"));
     map.finish(reader);
-    let rules = rules.map(|node| quotas::quotas(reader, &node, "defaults."));
+    let rules = rules.map(|node| quotas::quotas(reader, &node, "defaults.", Braces::Nothing));
     let limits = match limits {
-        Some(node) => payload::payload(reader, &node, &built_in),
+        Some(node) => payload::payload(reader, &node, &built_in, Braces::Nothing),
         None => built_in,
     };
     (rules, limits)

@@ -8,18 +8,18 @@ use crate::policy::{Grant, LabelRule, Pattern};
 use crate::request::GroupingKey;
 
 /// The grants of a principal.
-pub(super) fn grants(reader: &mut Reader, node: &Node<'_>, principal: &str) -> Vec<Grant> {
+pub(super) fn grants(reader: &mut Reader, node: &Node<'_>, principal: &str, braces: Braces) -> Vec<Grant> {
     let items = reader.list(node).unwrap_or_default();
     for (index, item) in items.iter().enumerate() {
         if let Some(twin) = items.iter().take(index).position(|other| other.value == item.value) {
             reader.problem(&item.path, format!("the same grant as {}; remove one", item_path(&node.path, twin)));
         }
     }
-    let grant = |(index, item): (usize, &Node<'_>)| grant(reader, item, format!("{principal}.grants[{index}]"));
+    let grant = |(index, item): (usize, &Node<'_>)| grant(reader, item, format!("{principal}.grants[{index}]"), braces);
     items.iter().enumerate().filter_map(grant).collect()
 }
 
-fn grant(reader: &mut Reader, node: &Node<'_>, name: String) -> Option<Grant> {
+fn grant(reader: &mut Reader, node: &Node<'_>, name: String, braces: Braces) -> Option<Grant> {
     let mut map = reader.map(node)?;
     let (operations, job, labels) = (map.take("operations"), map.take("job"), map.take("labels"));
     let mode = mode(reader, &mut map);
@@ -38,25 +38,29 @@ fn grant(reader: &mut Reader, node: &Node<'_>, name: String) -> Option<Grant> {
     if let (Some(labels), false) = (&labels, writes) {
         reader.problem(&labels.path, "labels are for push, replace and delete; remove them");
     }
-    let jobs = job.map(|node| jobs(reader, &node)).unwrap_or_default();
-    let (labels, further) = labels.map(|node| self::labels(reader, &node)).unwrap_or_default();
+    let jobs = job.map(|node| jobs(reader, &node, braces)).unwrap_or_default();
+    let (labels, further) = labels.map(|node| self::labels(reader, &node, braces)).unwrap_or_default();
     Some(Grant { name: name.into(), mode, operations, jobs, labels, further })
 }
 
 /// One pattern, or a list of them.
-fn jobs(reader: &mut Reader, node: &Node<'_>) -> Vec<Pattern> {
+fn jobs(reader: &mut Reader, node: &Node<'_>, braces: Braces) -> Vec<Pattern> {
     let texts = match node.value {
         serde_yaml::Value::Sequence(_) => reader.texts(node).unwrap_or_default(),
         _ => reader.text(node).map(|text| vec![(node.path.clone(), text)]).unwrap_or_default(),
     };
-    texts.iter().filter_map(|(path, text)| pattern(reader, path, text)).collect()
+    texts.iter().filter_map(|(path, text)| pattern(reader, path, text, braces)).collect()
 }
 
-pub(super) fn labels(reader: &mut Reader, node: &Node<'_>) -> (Vec<LabelRule>, Option<Pattern>) {
+pub(super) fn labels(reader: &mut Reader, node: &Node<'_>, braces: Braces) -> (Vec<LabelRule>, Option<Pattern>) {
     let (mut rules, mut further) = (Vec::<LabelRule>::new(), None);
     for (name, node) in reader.map(node).map(|m| m.rest()).unwrap_or_default() {
-        let value = reader.text(&node).and_then(|text| pattern(reader, &node.path, &text));
+        let value = reader.text(&node).and_then(|text| pattern(reader, &node.path, &text, braces));
         let Some(value) = value else { continue };
+        if value.uses_claims() && (name == "*" || name.ends_with('?')) {
+            let bound = "a label that a claim decides must be there: name it, without ?";
+            reader.problem(&node.path, bound);
+        }
         if name == "*" {
             further = Some(value);
             continue;
@@ -83,6 +87,19 @@ fn check_label(reader: &mut Reader, path: &str, name: &str, rules: &[LabelRule])
     }
 }
 
-pub(super) fn pattern(reader: &mut Reader, path: &str, text: &str) -> Option<Pattern> {
-    Pattern::read(text).map_err(|error| reader.problem(path, error.to_string())).ok()
+/// What braces mean in a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Braces {
+    /// `{claim}` stands for what a token says.
+    Claims,
+    /// Nothing: nobody here has a token.
+    Nothing,
+}
+
+pub(super) fn pattern(reader: &mut Reader, path: &str, text: &str, braces: Braces) -> Option<Pattern> {
+    let pattern = match braces {
+        Braces::Claims => Pattern::read_with_claims(text),
+        Braces::Nothing => Pattern::read(text),
+    };
+    pattern.map_err(|error| reader.problem(path, error.to_string())).ok()
 }

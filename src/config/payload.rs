@@ -1,6 +1,6 @@
 //! `payload`: limits and rules for what is pushed.
 
-use super::grants::{self, pattern};
+use super::grants::{self, Braces, pattern};
 use super::mode::mode;
 use super::reader::{Map, Node, Reader};
 use super::units;
@@ -26,13 +26,13 @@ const SIZES: [Part; 5] = [
 ];
 
 /// Limits and rules; what is not said is as in `defaults`.
-pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: &PayloadLimits) -> PayloadLimits {
+pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: &PayloadLimits, braces: Braces) -> PayloadLimits {
     let mut limits = defaults.clone();
     let Some(mut map) = reader.map(node) else { return limits };
     let (max_bytes, max_decoded_bytes) = (map.take("max_bytes"), map.take("max_decoded_bytes"));
     let counts = COUNTS.map(|(key, most, part)| (map.take(key), most, part));
     let sizes = SIZES.map(|(key, most, part)| (map.take(key), most, part));
-    rules(reader, &mut map, &mut limits.rules);
+    rules(reader, &mut map, &mut limits.rules, braces);
     map.finish(reader);
     sums(reader, max_bytes, max_decoded_bytes, &mut limits);
     for (node, most, part) in counts {
@@ -66,7 +66,7 @@ fn sums(reader: &mut Reader, max_bytes: Option<Node<'_>>, decoded: Option<Node<'
     limits.max_decoded_bytes = size;
 }
 
-fn rules(reader: &mut Reader, map: &mut Map<'_>, rules: &mut PayloadRules) {
+fn rules(reader: &mut Reader, map: &mut Map<'_>, rules: &mut PayloadRules, braces: Braces) {
     let (metrics, denied_metrics) = (map.take("metrics"), map.take("denied_metrics"));
     let (labels, denied_labels) = (map.take("labels"), map.take("denied_labels"));
     // A principal that says nothing of a mode has that of the defaults.
@@ -74,26 +74,27 @@ fn rules(reader: &mut Reader, map: &mut Map<'_>, rules: &mut PayloadRules) {
         rules.mode = mode(reader, map);
     }
     if let Some(node) = metrics {
-        rules.metrics = Some(patterns(reader, &node));
+        rules.metrics = Some(patterns(reader, &node, braces));
     }
     if let Some(node) = denied_metrics {
-        rules.denied_metrics = patterns(reader, &node);
+        // A claim that is not there must not make a refusal fall away.
+        rules.denied_metrics = patterns(reader, &node, Braces::Nothing);
     }
     if let Some(node) = labels {
-        rules.labels = self::labels(reader, &node);
+        rules.labels = self::labels(reader, &node, braces);
     }
     if let Some(node) = denied_labels {
-        rules.denied_labels = patterns(reader, &node);
+        rules.denied_labels = patterns(reader, &node, Braces::Nothing);
     }
 }
 
-fn patterns(reader: &mut Reader, node: &Node<'_>) -> Arc<[Pattern]> {
+fn patterns(reader: &mut Reader, node: &Node<'_>, braces: Braces) -> Arc<[Pattern]> {
     let texts = reader.texts(node).unwrap_or_default();
-    texts.iter().filter_map(|(path, text)| pattern(reader, path, text)).collect()
+    texts.iter().filter_map(|(path, text)| pattern(reader, path, text, braces)).collect()
 }
 
-fn labels(reader: &mut Reader, node: &Node<'_>) -> Arc<[crate::policy::LabelRule]> {
-    let (rules, further) = grants::labels(reader, node);
+fn labels(reader: &mut Reader, node: &Node<'_>, braces: Braces) -> Arc<[crate::policy::LabelRule]> {
+    let (rules, further) = grants::labels(reader, node, braces);
     if further.is_some() {
         reader.problem(&node.path, "further labels are always admitted in a body; name unwanted ones in denied_labels");
     }

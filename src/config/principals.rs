@@ -1,12 +1,15 @@
 //! `principals`.
 
 use super::compile::Surroundings;
+use super::grants::Braces;
 use super::load::Secrets;
 use super::mode::mode;
 use super::network::NamedSource;
 use super::reader::{Node, Reader, suggestion};
-use super::{grants, payload, quotas, secrets};
-use crate::policy::{Basic, From, Principal};
+use super::{grants, payload, quotas, secrets, tokens};
+use crate::auth::token::ClaimPath;
+use crate::policy::{Basic, From, Principal, Source, TokenRule};
+use crate::request::TOKEN_USER;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,31 +42,52 @@ fn username<'v>(principal: &Node<'v>) -> Option<&'v str> {
 
 fn principal(reader: &mut Reader, name: &str, node: &Node<'_>, around: &Surroundings<'_>) -> Option<Principal> {
     let mut map = reader.map(node)?;
-    let (basic, anonymous, from) = (map.take("basic"), map.take("anonymous"), map.take("from"));
+    let (basic, token) = (map.take("basic"), map.take("token"));
+    let (anonymous, from) = (map.take("anonymous"), map.take("from"));
     let (granted, quota, payload) = (map.take("grants"), map.take("quotas"), map.take("payload"));
     map.finish(reader);
-    let has_password = basic.is_some();
+    let proof = Proof { password: basic.is_some(), token: token.is_some() };
     let basic = basic.and_then(|node| self::basic(reader, &node, around));
     let anonymous = anonymous.and_then(|node| reader.boolean(&node)).unwrap_or(false);
-    if !has_password && !anonymous {
-        reader.problem(&node.path, "a principal needs basic: { username, password_hash_file } or anonymous: true");
+    if !proof.password && !proof.token && !anonymous {
+        let needs =
+            "a principal needs basic: { username, password_hash_file }, token: { issuer, claims } or anonymous: true";
+        reader.problem(&node.path, needs);
     }
-    if has_password && anonymous {
-        reader.problem(&node.path, "basic and anonymous: true exclude each other; make two principals");
+    if (proof.password || proof.token) && anonymous {
+        reader.problem(&node.path, "a credential and anonymous: true exclude each other; make two principals");
     }
+    let token = token.map(|node| tokens::rule(reader, &node, around.issuers));
+    let braces = if proof.token { Braces::Claims } else { Braces::Nothing };
     let Some(granted) = granted else {
         reader.problem(&node.path, "grants is missing; without one the principal may do nothing");
         return None;
     };
-    let grants = grants::grants(reader, &granted, name);
-    let from = from_sources(reader, node, from, anonymous, around.sources)?;
-    let own = quota.map(|node| quotas::quotas(reader, &node, &format!("{name}.")));
-    let quotas = quotas::effective(own, around.default_quotas);
+    let grants = grants::grants(reader, &granted, name, braces);
+    let from = from_sources(reader, node, from, (anonymous, proof), around.sources)?;
+    let own = quota.map(|node| quotas::quotas(reader, &node, &format!("{name}."), braces));
+    let quotas = quotas::effective(own.as_ref(), around.default_quotas, None);
     let payload = match payload {
-        Some(node) => payload::payload(reader, &node, &around.default_payload),
+        Some(node) => payload::payload(reader, &node, &around.default_payload, braces),
         None => around.default_payload.clone(),
     };
-    Some(Principal { name: Arc::from(name), basic, anonymous, from, grants, quotas, payload })
+    let token = match token {
+        Some(rule) => {
+            let tokens::Rule { issuer, mode, conditions } = rule?;
+            let counted = ClaimPath::read(issuer.preset.counted()).ok();
+            let quotas = quotas::effective(own.as_ref(), around.default_quotas, counted.as_ref());
+            Some(TokenRule { issuer, mode, conditions, quotas })
+        }
+        None => None,
+    };
+    Some(Principal { name: Arc::from(name), basic, token, anonymous, from, grants, quotas, payload })
+}
+
+/// How a principal proves itself.
+#[derive(Clone, Copy)]
+struct Proof {
+    password: bool,
+    token: bool,
 }
 
 fn basic(reader: &mut Reader, node: &Node<'_>, around: &Surroundings<'_>) -> Option<Basic> {
@@ -90,6 +114,10 @@ fn basic(reader: &mut Reader, node: &Node<'_>, around: &Surroundings<'_>) -> Opt
         if username.is_empty() || username.contains(':') || username.chars().any(char::is_control) {
             reader.problem(&node.path, "a user name is not empty and has no colon and no control characters");
         }
+        if username == TOKEN_USER {
+            let reserved = format!("the user name {TOKEN_USER:?} is reserved: its password is a token");
+            reader.problem(&node.path, reserved);
+        }
         Some(username)
     });
     let mut hashes = file.map(|node| secrets::hashes(reader, &node, around.folder, around.secrets)).unwrap_or_default();
@@ -108,7 +136,7 @@ fn from_sources(
     reader: &mut Reader,
     principal: &Node<'_>,
     node: Option<Node<'_>>,
-    anonymous: bool,
+    (anonymous, proof): (bool, Proof),
     sources: &BTreeMap<String, NamedSource>,
 ) -> Option<From> {
     const HELP: &str = "write from: { require: [SOURCE] }, or from: anywhere";
@@ -126,16 +154,35 @@ fn from_sources(
     let mut map = reader.map(&node)?;
     let (require, prefer) = (map.take("require"), map.take("prefer"));
     map.finish(reader);
-    if let Some(prefer) = prefer {
-        reader.problem(&prefer.path, "prefer is for principals that prove themselves by a token; write require");
-        return None;
+    match (require, prefer) {
+        (Some(_), Some(prefer)) => {
+            reader.problem(&prefer.path, "require and prefer exclude each other; what is required is preferred too");
+            None
+        }
+        (None, Some(prefer)) => {
+            if !proof.token || proof.password || anonymous {
+                let message = "prefer is for principals that prove themselves by a token alone; write require";
+                reader.problem(&prefer.path, message);
+                return None;
+            }
+            named_sources(reader, &prefer, anonymous, sources).map(From::Prefer)
+        }
+        (Some(require), None) => named_sources(reader, &require, anonymous, sources).map(From::Require),
+        (None, None) => {
+            reader.problem(&node.path, HELP);
+            None
+        }
     }
-    let Some(require) = require else {
-        reader.problem(&node.path, HELP);
-        return None;
-    };
-    let mut required = Vec::new();
-    for (path, name) in reader.texts(&require)? {
+}
+
+fn named_sources(
+    reader: &mut Reader,
+    node: &Node<'_>,
+    anonymous: bool,
+    sources: &BTreeMap<String, NamedSource>,
+) -> Option<Vec<Arc<Source>>> {
+    let mut named = Vec::new();
+    for (path, name) in reader.texts(node)? {
         match sources.get(&name) {
             None => {
                 let names: Vec<&str> = sources.keys().map(String::as_str).collect();
@@ -158,9 +205,9 @@ fn from_sources(
                     );
                     reader.warn(&path, message);
                 }
-                required.push(found.source.clone());
+                named.push(found.source.clone());
             }
         }
     }
-    Some(From::Require(required))
+    Some(named)
 }

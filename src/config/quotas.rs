@@ -1,8 +1,10 @@
 //! `quotas`, and which of them apply to whom.
 
+use super::grants::Braces;
 use super::mode::mode;
 use super::reader::{Node, Reader};
 use super::units;
+use crate::auth::token::ClaimPath;
 use crate::limit::Rate;
 use crate::policy::{Operation, OperationSet, Per, QuotaRule, default_quotas};
 use std::time::Duration;
@@ -11,13 +13,13 @@ use std::time::Duration;
 const LONGEST_PERIOD: Duration = Duration::from_secs(366 * 86_400);
 
 /// A list of quotas; `owner` is the place that names them.
-pub(super) fn quotas(reader: &mut Reader, node: &Node<'_>, owner: &str) -> Vec<QuotaRule> {
+pub(super) fn quotas(reader: &mut Reader, node: &Node<'_>, owner: &str, braces: Braces) -> Vec<QuotaRule> {
     let items = reader.list(node).unwrap_or_default();
-    let quota = |(index, item): (usize, &Node<'_>)| quota(reader, item, format!("{owner}quotas[{index}]"));
+    let quota = |(index, item): (usize, &Node<'_>)| quota(reader, item, format!("{owner}quotas[{index}]"), braces);
     items.iter().enumerate().filter_map(quota).collect()
 }
 
-fn quota(reader: &mut Reader, node: &Node<'_>, name: String) -> Option<QuotaRule> {
+fn quota(reader: &mut Reader, node: &Node<'_>, name: String, braces: Braces) -> Option<QuotaRule> {
     let mut map = reader.map(node)?;
     let (per, burst, period) = (map.take("per"), map.take("burst"), map.take("period"));
     let operations = map.take("operations");
@@ -29,7 +31,7 @@ fn quota(reader: &mut Reader, node: &Node<'_>, name: String) -> Option<QuotaRule
             reader.problem(&node.path, missing);
         }
     }
-    let per = per.and_then(|node| self::per(reader, &node));
+    let per = per.and_then(|node| self::per(reader, &node, braces));
     let burst = burst.and_then(|node| self::burst(reader, &node));
     let period = period.and_then(|node| self::period(reader, &node));
     let operations = match operations {
@@ -44,10 +46,17 @@ fn quota(reader: &mut Reader, node: &Node<'_>, name: String) -> Option<QuotaRule
     Some(QuotaRule { name: name.into(), mode, per, rate, operations })
 }
 
-fn per(reader: &mut Reader, node: &Node<'_>) -> Option<Per> {
-    let known = [Per::Job, Per::Group, Per::Principal, Per::Source].map(|per| (per.name(), per));
+fn per(reader: &mut Reader, node: &Node<'_>, braces: Braces) -> Option<Per> {
     let text = reader.text(node)?;
-    reader.one_of(&node.path, "quota key", &text, &known)
+    if let Some(name) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+        if braces == Braces::Nothing {
+            reader.problem(&node.path, "only the quotas of a principal with a token are counted by a claim");
+        }
+        return ClaimPath::read(name).map(Per::Claim).map_err(|e| reader.problem(&node.path, e.to_string())).ok();
+    }
+    let known = [Per::Job, Per::Group, Per::Principal, Per::Source];
+    let names: Vec<(&str, &Per)> = known.iter().map(|per| (per.name(), per)).collect();
+    reader.one_of(&node.path, "quota key", &text, &names).cloned()
 }
 
 fn burst(reader: &mut Reader, node: &Node<'_>) -> Option<u32> {
@@ -82,14 +91,19 @@ pub(super) fn operations(reader: &mut Reader, node: &Node<'_>) -> Option<Operati
 }
 
 /// The quotas of a principal: its own, or else the file's defaults; operations that none of them counts have the
-/// built-in ones.
-pub(super) fn effective(own: Option<Vec<QuotaRule>>, defaults: Option<&Vec<QuotaRule>>) -> Vec<QuotaRule> {
-    let mut rules = own.or_else(|| defaults.cloned()).unwrap_or_default();
-    let counted: OperationSet = rules.iter().flat_map(|rule| rule.operations.iter()).collect();
+/// built-in ones, for a token counted by the claim that tells who runs, so that one repository cannot spend another's.
+pub(super) fn effective(
+    own: Option<&Vec<QuotaRule>>,
+    defaults: Option<&Vec<QuotaRule>>,
+    counted: Option<&ClaimPath>,
+) -> Vec<QuotaRule> {
+    let mut rules = own.or(defaults).cloned().unwrap_or_default();
+    let limited: OperationSet = rules.iter().flat_map(|rule| rule.operations.iter()).collect();
     for rule in default_quotas() {
-        let operations: OperationSet = rule.operations.iter().filter(|o| !counted.contains(*o)).collect();
+        let operations: OperationSet = rule.operations.iter().filter(|o| !limited.contains(*o)).collect();
         if !operations.is_empty() {
-            rules.push(QuotaRule { operations, ..rule });
+            let per = counted.map_or(rule.per.clone(), |claim| Per::Claim(claim.clone()));
+            rules.push(QuotaRule { operations, per, ..rule });
         }
     }
     rules

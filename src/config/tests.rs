@@ -4,6 +4,7 @@ mod broken;
 mod files;
 mod good;
 mod text;
+mod tokens;
 
 use super::{Problem, Secrets, load, read};
 use crate::policy::Policy;
@@ -12,6 +13,9 @@ use std::path::Path;
 use tempfile::TempDir;
 
 const GOOD: &str = "$argon2id$v=19$m=12288,t=3,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+
+/// A public key that nobody signs with here, its last brace left out.
+const JWK: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"e","x":"WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY""#;
 
 /// A folder with hash files of every kind, readable by their owner alone.
 fn folder() -> TempDir {
@@ -30,6 +34,8 @@ fn folder() -> TempDir {
         ("plain.phc", "hunter2".to_owned()),
         ("empty.phc", "# nothing\n".to_owned()),
         ("public.phc", GOOD.to_owned()),
+        ("good.jwks", format!("{{\"keys\":[{JWK}}}]}}")),
+        ("private.jwks", format!("{{\"keys\":[{JWK},\"d\":\"AQAB\"}}]}}")),
         ("huge.phc", "#".repeat(70_000)),
     ];
     for (name, content) in files {

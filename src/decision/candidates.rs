@@ -3,7 +3,7 @@
 use super::decide::Checked;
 use super::trail::Notes;
 use super::{Denial, Reason, found, text};
-use crate::policy::{Admits, Basic, Principal, World, is_private};
+use crate::policy::{Admits, Mode, Principal, World, is_private};
 use crate::request::{Credential, Head, SourceError};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -93,18 +93,29 @@ impl<'w> Candidates<'w> {
         denial: Box<Denial>,
         notes: &mut Notes,
     ) -> Checked<Option<&'w Principal>> {
-        let with_password = || self.list.iter().filter_map(|(_, p)| Some((*p, p.basic.as_ref()?)));
-        let named = match &head.credential {
-            Ok(Some(Credential::Basic { username, .. })) => with_password().find(|(_, b)| b.username == *username),
-            _ => None,
+        let (passwords, tokens) = match &head.credential {
+            Ok(Some(Credential::Basic { .. })) => (true, false),
+            Ok(Some(Credential::Bearer(_))) => (false, true),
+            Ok(None) | Err(_) => (true, true),
         };
-        let reports = |(_, basic): &(&Principal, &Basic)| notes.rule_reports(basic.mode);
-        let found = match named {
+        let rules = || {
+            self.list.iter().flat_map(|(_, p)| {
+                let basic = p.basic.as_ref().filter(|_| passwords).map(|basic| (*p, "basic", basic.mode));
+                let token = p.token.as_ref().filter(|_| tokens).map(|token| (*p, "token", token.mode));
+                basic.into_iter().chain(token)
+            })
+        };
+        let is_named = |p: &Principal| match &head.credential {
+            Ok(Some(Credential::Basic { username, .. })) => p.basic.as_ref().is_some_and(|b| b.username == *username),
+            _ => false,
+        };
+        let reports = |(_, _, mode): &(&Principal, &str, Mode)| notes.rule_reports(*mode);
+        let found = match rules().find(|(p, ..)| is_named(p)) {
             Some(named) => Some(named).filter(reports),
-            None => with_password().filter(reports).find(|(p, _)| granted(p)).or(with_password().find(reports)),
+            None => rules().filter(reports).find(|(p, ..)| granted(p)).or(rules().find(reports)),
         };
-        let Some((principal, _)) = found else { return notes.excuse(Err(denial)) };
-        notes.would_refuse(*denial, Some(format!("{}.basic", principal.name).into()));
+        let Some((principal, rule, _)) = found else { return notes.excuse(Err(denial)) };
+        notes.would_refuse(*denial, Some(format!("{}.{rule}", principal.name).into()));
         Ok(Some(principal))
     }
 }

@@ -3,16 +3,15 @@
 //! Cheap before dear, public before secret, identity before quota, quota before parsing.
 
 use super::candidates::candidates;
+use super::credential::{Known, credential};
 use super::step::ChargeEntry;
 use super::trail::{Check, Notes, Stage};
-use super::{
-    Admission, Charge, Charged, Claim, Decision, Denial, Facts, Inspected, LoginFailure, Permit, Reason, Step, Verdict,
-};
+use super::{Admission, Charge, Charged, Decision, Denial, Facts, Inspected, Permit, Reason, Step, Verdict};
 use super::{Work, found, text};
+use crate::auth::token::{Claims, Verified};
 use crate::policy::{Grant, Limit, Miss, Operation, PayloadLimits, Principal, QuotaRule, World};
-use crate::request::{Credential, Encoding, GroupingKey, Head, Length, Method, Origin, Read, Target};
+use crate::request::{Encoding, GroupingKey, Head, Length, Method, Origin, Read, Target};
 use std::net::IpAddr;
-use std::time::Duration;
 
 /// Judges a request as far as the facts go, and says what to find out next.
 ///
@@ -61,20 +60,25 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
     origin(head, &request)?;
     notes.passed(found::origin);
     notes.enter(Stage::Credential);
+    let claims = token_claims(world, facts, notes);
     let principal = match credential(world, &candidates.list, head, &request, facts) {
         Ok(Known::Principal(principal)) => Some(candidates.identified(principal, notes)),
         Ok(Known::Claim(claim)) => return Ok(Next::Step(Step::Verify(claim))),
+        Ok(Known::Token(claim)) => return Ok(Next::Step(Step::VerifyToken(claim))),
         Err(denial) => {
-            candidates.unproven(head, |p| p.grant_for(request.operation, request.key).is_ok(), denial, notes)?
+            let granted = |p: &Principal| p.grant_for(request.operation, request.key, claims).is_ok();
+            candidates.unproven(head, granted, denial, notes)?
         }
     };
     notes.identity.principal = principal.map(|p| p.name.clone());
-    grant(principal, &request, notes)?;
+    notes.identity.preferred = principal.and_then(|p| p.from.prefers(source, &head.listener, &world.sets));
+    let who = Who { principal, claims, by_token: facts.token.is_some() };
+    grant(who, &request, notes)?;
     notes.enter(Stage::Declared);
     let limits = principal.map_or(&world.policy.default_payload, |p| &p.payload);
     declared_body(limits, head, &request)?;
     notes.passed(|| found::declared_body(head, limits));
-    let charges = entries(world, principal, &request, source, None, notes);
+    let charges = entries(world, who, &request, source, None, notes);
     if let Some(charge) = quota(charges, facts.charged, false, notes)? {
         return Ok(Next::Step(Step::Charge(charge)));
     }
@@ -85,7 +89,7 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
     let Some(inspected) = &facts.body else {
         return Ok(Next::Step(Step::Inspect(Admission {
             principal: principal.map(|p| p.name.clone()),
-            limits: limits.clone(),
+            limits: limits.bound(claims),
             reports: notes.reports(limits.rules.mode),
         })));
     };
@@ -100,18 +104,43 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
     // A replacement without a sample is a delete.
     let emptied = Request { operation: Operation::Delete, ..request };
     notes.identity.operation = Some(emptied.operation);
-    grant(principal, &emptied, notes)?;
-    let charges = entries(world, principal, &emptied, source, Some(request.operation), notes);
+    grant(who, &emptied, notes)?;
+    let charges = entries(world, who, &emptied, source, Some(request.operation), notes);
     if let Some(charge) = quota(charges, facts.charged_for_body, true, notes)? {
         return Ok(Next::Step(Step::Charge(charge)));
     }
     Ok(Next::Permit(permit(head, &emptied)))
 }
 
+/// Who asks, as far as it is known.
+#[derive(Clone, Copy)]
+struct Who<'a> {
+    principal: Option<&'a Principal>,
+    claims: &'a Claims,
+    by_token: bool,
+}
+
+impl<'a> Who<'a> {
+    /// The principal's quotas; a token has a list of its own.
+    fn quotas(self) -> &'a [QuotaRule] {
+        let Some(principal) = self.principal else { return &[] };
+        principal.token.as_ref().filter(|_| self.by_token).map_or(&principal.quotas, |rule| &rule.quotas)
+    }
+}
+
+/// What a token says that holds, whomever it turns out to prove. The log has what the policy reads of it.
+fn token_claims<'f>(world: &World, facts: &'f Facts, notes: &mut Notes) -> &'f Claims {
+    let Some(Ok(Verified { issuer, claims })) = &facts.token else { return Claims::none() };
+    let read = world.policy.read_claims.get(issuer).into_iter().flatten();
+    notes.identity.issuer = Some(issuer.clone());
+    notes.identity.claims = claims.selected(read);
+    claims
+}
+
 /// What the request asks for, before anything is known of who asks.
-struct Request<'h> {
-    operation: Operation,
-    key: Option<&'h GroupingKey>,
+pub(super) struct Request<'h> {
+    pub(super) operation: Operation,
+    pub(super) key: Option<&'h GroupingKey>,
     page: Option<&'h Read>,
 }
 
@@ -154,66 +183,10 @@ fn origin(head: &Head, request: &Request<'_>) -> Checked<()> {
     }
 }
 
-enum Known<'w> {
-    Principal(&'w Principal),
-    Claim(Claim),
-}
-
-fn credential<'w>(
-    world: &World,
-    candidates: &[(usize, &'w Principal)],
-    head: &Head,
-    request: &Request<'_>,
-    facts: &Facts,
-) -> Checked<Known<'w>> {
-    let rejected =
-        |detail: &str| Denial::new(Reason::CredentialRejected).hint(text::CREDENTIAL_REJECTED).detail(detail);
-    let presented = head.credential.as_ref().map_err(|e| rejected(&e.to_string()))?;
-    let (username, password) = match presented {
-        None => return anonymous(candidates, request).map(Known::Principal),
-        Some(Credential::Bearer(_)) => return Err(rejected("no principal here takes a token").into()),
-        Some(Credential::Basic { username, password }) => (username, password),
-    };
-    let mut with_password = candidates.iter().filter_map(|(i, p)| p.basic.as_ref().map(|basic| (*i, *p, basic)));
-    if with_password.clone().next().is_none() {
-        return Err(rejected("no principal may use a password from this source").into());
-    }
-    let found = with_password.find(|(_, _, basic)| basic.username == *username);
-    match (&facts.login, found) {
-        (None, _) => Ok(Known::Claim(Claim {
-            principal: found.map(|(index, ..)| index),
-            username: username.clone(),
-            password: password.clone(),
-            hashes: found.map_or(&world.policy.decoy, |(_, _, basic)| &basic.hashes).clone(),
-        })),
-        (Some(Ok(())), Some((_, principal, _))) => Ok(Known::Principal(principal)),
-        (Some(Err(LoginFailure::Throttled { rule, wait })), _) => {
-            Err(Denial::new(Reason::LoginThrottled).hint(text::throttled(*wait)).exhausted(rule.clone(), *wait).into())
-        }
-        (Some(Err(LoginFailure::Busy)), _) => {
-            Err(Denial::new(Reason::VerifierBusy).retry_after(Duration::from_secs(1)).into())
-        }
-        (Some(_), None) => Err(rejected("unknown user name").into()),
-        (Some(Err(LoginFailure::Rejected)), Some(_)) => Err(rejected("wrong password").into()),
-    }
-}
-
-/// Without a credential: the first anonymous candidate that is granted the request.
-fn anonymous<'w>(candidates: &[(usize, &'w Principal)], request: &Request<'_>) -> Checked<&'w Principal> {
-    let mut anonymous = candidates.iter().map(|(_, p)| *p).filter(|p| p.anonymous);
-    if let Some(principal) = anonymous.clone().find(|p| p.grant_for(request.operation, request.key).is_ok()) {
-        return Ok(principal);
-    }
-    match anonymous.next() {
-        Some(principal) if candidates.iter().all(|(_, p)| p.basic.is_none()) => Ok(principal),
-        _ => Err(Denial::new(Reason::CredentialMissing).hint(text::CREDENTIAL_MISSING).into()),
-    }
-}
-
-fn grant(principal: Option<&Principal>, request: &Request<'_>, notes: &mut Notes) -> Checked<()> {
+fn grant(who: Who<'_>, request: &Request<'_>, notes: &mut Notes) -> Checked<()> {
     notes.enter(Stage::Grant);
-    let Some(principal) = principal else { return Ok(()) };
-    match principal.grant_for(request.operation, request.key) {
+    let Some(principal) = who.principal else { return Ok(()) };
+    match principal.grant_for(request.operation, request.key, who.claims) {
         Ok(grant) => {
             notes.identity.rule = Some(grant.name.clone());
             notes.passed(|| found::grant(grant, request.operation));
@@ -222,6 +195,10 @@ fn grant(principal: Option<&Principal>, request: &Request<'_>, notes: &mut Notes
         Err((miss, nearest)) => {
             notes.identity.rule = nearest.filter(|_| miss != Miss::Operation).map(|grant| grant.name.clone());
             let denial = text::miss(&miss, nearest, principal, request.operation, request.key);
+            let denial = match principal.token.as_ref().filter(|_| who.by_token) {
+                Some(rule) => text::of_run(denial, &rule.issuer.shown(who.claims)),
+                None => denial,
+            };
             let of_operation = |grant: &&Grant| grant.operations.contains(request.operation);
             if let Some(grant) = principal.grants.iter().filter(of_operation).find(|g| notes.rule_reports(g.mode)) {
                 notes.identity.rule = Some(grant.name.clone());
@@ -262,20 +239,19 @@ fn declared_body(limits: &PayloadLimits, head: &Head, request: &Request<'_>) -> 
 /// The quotas that count the operation and, where the body changed it, did not count what it was before.
 fn entries(
     world: &World,
-    principal: Option<&Principal>,
+    who: Who<'_>,
     request: &Request<'_>,
     source: IpAddr,
     before: Option<Operation>,
     notes: &Notes,
 ) -> Vec<ChargeEntry> {
     let entry = |rule: &QuotaRule, owner| {
-        ChargeEntry::new(rule, owner, rule.per.value(request.key, source), notes.reports(rule.mode))
+        ChargeEntry::new(rule, owner, rule.per.value(request.key, source, who.claims), notes.reports(rule.mode))
     };
     let applies = |rule: &&QuotaRule| {
         rule.operations.contains(request.operation) && !before.is_some_and(|o| rule.operations.contains(o))
     };
-    let own =
-        principal.into_iter().flat_map(|p| p.quotas.iter().filter(applies).map(|rule| entry(rule, Some(&p.name))));
+    let own = who.quotas().iter().filter(applies).map(|rule| entry(rule, who.principal.map(|p| &p.name)));
     let shared = world.policy.shared_quotas.iter().filter(applies).map(|rule| entry(rule, None));
     own.chain(shared).collect()
 }

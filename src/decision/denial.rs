@@ -1,6 +1,7 @@
 //! A refusal with its two texts: one for the client, one for the operator.
 
 use super::Reason;
+use crate::auth::Flaw;
 use crate::policy::Limit;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ pub struct Denial {
     pub hint: String,
     /// What exactly was wrong, for the operator's log only.
     pub detail: String,
+    /// What is wrong with the credential, where that is why.
+    pub flaw: Option<Flaw>,
     /// When to come back, where time alone helps.
     pub retry: Option<Exhaustion>,
     /// The methods that this path takes, for `Allow`.
@@ -55,7 +58,7 @@ fn shortened(text: String) -> String {
 impl Denial {
     /// A refusal that says nothing beyond its reason.
     pub fn new(reason: Reason) -> Self {
-        Self { reason, hint: String::new(), detail: String::new(), retry: None, allow: None, limit: None }
+        Self { reason, hint: String::new(), detail: String::new(), flaw: None, retry: None, allow: None, limit: None }
     }
 
     /// Adds what the client should do.
@@ -68,6 +71,13 @@ impl Denial {
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = shortened(detail.into());
         self
+    }
+
+    /// Adds what is wrong with the credential, and what was found, for the operator.
+    pub fn flaw(mut self, flaw: Flaw, found: &str) -> Self {
+        self.flaw = Some(flaw);
+        let colon = if found.is_empty() { "" } else { ": " };
+        self.detail(format!("{}: {}{colon}{found}", flaw.code(), flaw.text()))
     }
 
     /// Adds a suggested wait that no rule stands behind.

@@ -12,7 +12,7 @@ type Found = (Option<Arc<str>>, String);
 pub(super) fn source(world: &World, head: &Head, source: IpAddr, candidates: &[(usize, &Principal)]) -> Found {
     let names: Vec<&str> = candidates.iter().map(|(_, p)| &*p.name).collect();
     let by = candidates.iter().find_map(|(_, principal)| match &principal.from {
-        From::Anywhere => None,
+        From::Anywhere | From::Prefer(_) => None,
         From::Require(sources) => sources
             .iter()
             .find(|s| s.admits(source, &head.listener, &world.sets) == Admits::Yes)

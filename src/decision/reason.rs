@@ -86,6 +86,8 @@ reasons! {
     UpstreamUnavailable = 503 "upstream_unavailable" "the gateway cannot be reached; the request was not applied",
     /// The proxy has no room for the request.
     Overloaded = 503 "overloaded" "the proxy is at its limit; the request was not applied",
+    /// The keys of the token's issuer are not loaded.
+    KeysUnavailable = 503 "keys_unavailable" "the keys that decide are not loaded yet; the request was not applied",
     /// The queue of the password verifier is full.
     VerifierBusy = 503 "verifier_busy" "too many logins at once; the request was not applied",
     /// The gateway did not answer in time.

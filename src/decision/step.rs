@@ -2,9 +2,10 @@
 
 use super::{Denial, ExhaustedRule};
 use crate::auth::PasswordHash;
+use crate::auth::token::{TokenFault, Verified};
 use crate::limit::Rate;
 use crate::payload::Summary;
-use crate::policy::{Operation, PayloadLimits, QuotaRule};
+use crate::policy::{Issuer, Operation, PayloadLimits, QuotaRule};
 use crate::request::{GroupingKey, Read};
 use crate::secret::Secret;
 use std::sync::Arc;
@@ -13,8 +14,10 @@ use std::time::{Duration, SystemTime};
 /// The next thing to do: fetch a fact and ask again, or act on the decision.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Find out whether the credential holds.
+    /// Find out whether the password holds.
     Verify(Claim),
+    /// Find out whether the token holds.
+    VerifyToken(TokenClaim),
     /// Charge the quotas.
     Charge(Charge),
     /// Read the body and look into it.
@@ -28,8 +31,10 @@ pub enum Step {
 pub struct Facts {
     /// The time; while it is not known, rules that report until a time enforce.
     pub now: Option<SystemTime>,
-    /// Whether the credential holds.
+    /// Whether the password holds.
     pub login: Option<Result<(), LoginFailure>>,
+    /// What the token says, if it holds.
+    pub token: Option<Result<Verified, TokenFault>>,
     /// Whether the quotas were charged.
     pub charged: Option<Charged>,
     /// Whether those were charged that count only what the body made of the request.
@@ -69,6 +74,15 @@ pub struct Claim {
     pub password: Secret,
     /// The hashes to try; the decoy's for an unknown user.
     pub hashes: Arc<[PasswordHash]>,
+}
+
+/// A token to verify.
+#[derive(Clone, Debug)]
+pub struct TokenClaim {
+    /// The token.
+    pub token: Secret,
+    /// The issuers that are taken from this source.
+    pub issuers: Vec<Arc<Issuer>>,
 }
 
 /// Why a credential did not become a principal.
@@ -216,6 +230,12 @@ pub struct Identity {
     pub principal: Option<Arc<str>>,
     /// The grant or quota that decided; where no grant covers the request, the one that came nearest.
     pub rule: Option<Arc<str>>,
+    /// The issuer of a token that holds.
+    pub issuer: Option<Arc<str>>,
+    /// What the policy reads of that token, as a JSON object.
+    pub claims: String,
+    /// Whether a source that the principal prefers holds the address; none where it prefers none.
+    pub preferred: Option<bool>,
 }
 
 impl Decision {

@@ -6,9 +6,15 @@ mod order;
 mod reasons;
 mod report;
 mod texts;
+mod tokens;
 mod trail;
 
-use super::{Claim, Decision, Denial, ExhaustedRule, Facts, LoginFailure, Reason, Step, Verdict, Work, decide};
+use super::{
+    Claim, Decision, Denial, ExhaustedRule, Facts, Identity, LoginFailure, Reason, Step, TokenClaim, Verdict, Work,
+    decide,
+};
+use crate::auth::Flaw;
+use crate::auth::token::{Claims, TokenFault, Verified};
 use crate::config::{Secrets, read};
 use crate::policy::{Policy, World};
 use crate::prefix_set::PrefixSet;
@@ -21,10 +27,15 @@ use std::time::Duration;
 
 const PHC: &str = "$argon2id$v=19$m=12288,t=3,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
 
+/// A key that nobody signs with here: the base point of Ed25519.
+const JWKS: &str =
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"e","x":"WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY"}]}"#;
+
 /// A policy with passwords, as it would be served.
 fn policy(text: &str) -> Policy {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("phc"), PHC).unwrap();
+    std::fs::write(folder.path().join("jwks"), JWKS).unwrap();
     match read(text, folder.path(), Secrets::Required, &mut || [7; 48]) {
         Ok((policy, _)) => policy,
         Err(problems) => panic!("{problems:#?}\n{text}"),
@@ -35,10 +46,11 @@ fn policy(text: &str) -> Policy {
 fn world(policy: Policy) -> World {
     let actions = PrefixSet::from_prefixes(["198.51.100.0/24".parse().unwrap()]);
     let sets = BTreeMap::from([("actions".to_owned(), Arc::new(actions))]);
-    World { policy: Arc::new(policy), sets: Arc::new(sets), generation: 3 }
+    World { policy: Arc::new(policy), sets: Arc::new(sets), keys: Arc::default(), generation: 3 }
 }
 
-/// One request: `LISTENER PEER METHOD TARGET`, then `| user NAME:PASSWORD`, `| body TEXT`, `| charge INDEX` or
+/// One request: `LISTENER PEER METHOD TARGET`, then `| user NAME:PASSWORD`, `| run ISSUER CLAIMS` (a token that says so), `| bad
+/// CODE` (one that is wrong in that way), `| body TEXT`, `| charge INDEX` or
 /// `| charge-for-body INDEX` (that quota is exhausted), or any header.
 struct Request {
     head: Head,
@@ -56,6 +68,9 @@ fn request(world: &World, line: &str) -> Request {
     for part in parts {
         match part.split_once(' ') {
             Some(("user", pair)) => text.push_str(&format!("Authorization: Basic {}\r\n", STANDARD.encode(pair))),
+            Some(("run" | "bad", rest)) => {
+                text.push_str(&format!("Authorization: Bearer {}\r\n", STANDARD.encode(rest)))
+            }
             Some(("body", shown)) => body = shown.replace("\\n", "\n").into_bytes(),
             Some(("charge", index)) => exhausted = Some(index.parse().unwrap()),
             Some(("charge-for-body", index)) => exhausted_by_body = Some(index.parse().unwrap()),
@@ -79,6 +94,23 @@ fn login(claim: &Claim) -> Result<(), LoginFailure> {
     }
 }
 
+/// What the verifier would say of a token that is `ISSUER CLAIMS`, or the code of what is wrong with it.
+fn token(claim: &TokenClaim) -> Result<Verified, TokenFault> {
+    let text = String::from_utf8(STANDARD.decode(claim.token.expose()).unwrap_or_default()).unwrap();
+    let fault = |flaw| TokenFault { flaw, found: "found".into(), hint: None, unknown_key_of: None };
+    let Some((issuer, claims)) = text.split_once(' ') else {
+        let flaw = Flaw::ALL.iter().find(|flaw| flaw.code() == text).copied();
+        return Err(fault(flaw.unwrap_or(Flaw::TokenParts)));
+    };
+    if claim.issuers.iter().all(|known| &*known.token.name != issuer) {
+        return Err(fault(Flaw::TokenIssuerUnknown));
+    }
+    Ok(Verified {
+        issuer: issuer.into(),
+        claims: Claims::read(claims.as_bytes()).unwrap_or_else(|| panic!("{claims}")),
+    })
+}
+
 /// Answers every step until the decision stands; tells the steps.
 fn drive(world: &World, request: &Request) -> (Vec<&'static str>, Decision) {
     let (mut facts, mut steps) = (Facts::default(), Vec::new());
@@ -88,6 +120,10 @@ fn drive(world: &World, request: &Request) -> (Vec<&'static str>, Decision) {
             Step::Verify(claim) => {
                 steps.push("verify");
                 facts.login = Some(login(&claim));
+            }
+            Step::VerifyToken(claim) => {
+                steps.push("verify-token");
+                facts.token = Some(token(&claim));
             }
             Step::Charge(charge) => {
                 steps.push("charge");

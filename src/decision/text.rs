@@ -2,13 +2,15 @@
 
 use super::step::ChargeEntry;
 use super::{Denial, Reason};
+use crate::auth::Flaw;
+use crate::auth::token::TokenFault;
 use crate::policy::{Grant, LabelFault, Miss, Operation, Principal};
 use crate::request::{GroupingKey, PathFault, TargetError};
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub(super) const CREDENTIAL_MISSING: &str = "send a user name and password, for example with curl -u USER:PASSWORD";
 pub(super) const CREDENTIAL_REJECTED: &str = "check the user name, the password, and that no variable is empty";
+pub(super) const TOKEN_REJECTED: &str = "send a token whole, fresh, and asked for with the audience of this proxy";
 pub(super) const SOURCE_UNKNOWN: &str = "the proxy in front must send the client's address in X-Forwarded-For";
 pub(super) const ORIGIN: &str = "push from a program, or from a page of this host";
 pub(super) const NO_JOB: &str = "to push, name the job: /metrics/job/JOB and optional /LABEL/VALUE pairs";
@@ -19,6 +21,41 @@ pub(super) const LENGTH_REQUIRED: &str =
 /// The shell line that sends any value whole.
 fn encode(name: &str) -> String {
     format!("{name}@base64/$(printf %s \"$VALUE\" | base64 -w0 | tr '+/' '-_' | tr -d =)")
+}
+
+/// What to send, of what is taken from there.
+pub(super) const fn credential_missing(password: bool, token: bool) -> &'static str {
+    match (password, token) {
+        (true, true) => {
+            "send a user name and password (curl -u USER:PASSWORD), or a token (Authorization: Bearer TOKEN)"
+        }
+        (false, true) => "send a token, for example with curl -H \"Authorization: Bearer $TOKEN\"",
+        (_, false) => "send a user name and password, for example with curl -u USER:PASSWORD",
+    }
+}
+
+/// A token that does not hold. Its holder is told what he can read in it anyway.
+pub(super) fn token_fault(fault: &TokenFault) -> Denial {
+    let denial = match fault.flaw {
+        Flaw::TokenKeysUnavailable => Denial::new(Reason::KeysUnavailable).retry_after(Duration::from_secs(5)),
+        _ => Denial::new(Reason::CredentialRejected).hint(fault.hint.as_deref().unwrap_or(TOKEN_REJECTED)),
+    };
+    denial.flaw(fault.flaw, &fault.found)
+}
+
+/// A token that holds and proves nobody: the run sees itself, nothing of the policy.
+pub(super) fn not_granted(flaw: Flaw, run: &str) -> String {
+    let what = match flaw {
+        Flaw::TokenEventNotGranted => "runs of this event may not push here",
+        _ => "no rule fits this run",
+    };
+    format!("{what}; the token says {run}")
+}
+
+/// A refusal of a run, which is told what its token says, so that it can be debugged from its own log.
+pub(super) fn of_run(denial: Denial, run: &str) -> Denial {
+    let hint = format!("{}; the token says {run}", denial.hint);
+    denial.hint(hint)
 }
 
 pub(super) fn throttled(wait: Duration) -> String {

@@ -180,6 +180,10 @@ fn operators_text(denial: &Denial) -> String {
 fn question(step: &Step) -> String {
     match step {
         Step::Verify(claim) => format!("does the password of {:?} hold?", claim.username),
+        Step::VerifyToken(claim) => {
+            let names: Vec<&str> = claim.issuers.iter().map(|issuer| &*issuer.token.name).collect();
+            format!("is the token one of {}?", names.join(", "))
+        }
         Step::Charge(charge) => {
             let shown = |entry: &super::ChargeEntry| match entry.value.as_str() {
                 "" => entry.rule.to_string(),

@@ -1,6 +1,7 @@
 //! Grants: which operations on which jobs and labels.
 
 use super::{Mode, Operation, OperationSet, Pattern};
+use crate::auth::token::Claims;
 use crate::request::GroupingKey;
 use std::sync::Arc;
 
@@ -55,28 +56,28 @@ pub enum LabelFault {
 }
 
 impl Grant {
-    /// Whether the grant covers the operation, and for writes the group.
+    /// Whether the grant covers the operation, and for writes the group, for somebody whose token says `claims`.
     ///
     /// # Errors
     /// The check that it fails.
-    pub fn covers(&self, operation: Operation, key: Option<&GroupingKey>) -> Result<(), Miss> {
+    pub fn covers(&self, operation: Operation, key: Option<&GroupingKey>, claims: &Claims) -> Result<(), Miss> {
         if !self.operations.contains(operation) {
             return Err(Miss::Operation);
         }
         let Some(key) = key else { return Ok(()) };
-        if !self.jobs.iter().any(|job| job.matches(key.job())) {
+        if !self.jobs.iter().filter_map(|job| job.bind(claims)).any(|job| job.matches(key.job())) {
             return Err(Miss::Job);
         }
-        self.labels_fit(key).map_err(Miss::Label)
+        self.labels_fit(key, claims).map_err(Miss::Label)
     }
 
-    fn labels_fit(&self, key: &GroupingKey) -> Result<(), LabelFault> {
+    fn labels_fit(&self, key: &GroupingKey, claims: &Claims) -> Result<(), LabelFault> {
         for (name, value) in key.labels() {
             let named = self.labels.iter().find(|rule| rule.name == *name).map(|rule| &rule.value);
             match named.or(self.further.as_ref()) {
                 None => return Err(LabelFault::Unexpected(name.clone())),
-                Some(pattern) if !pattern.matches(value) => return Err(LabelFault::Value(name.clone())),
-                Some(_) => {}
+                Some(pattern) if pattern.bind(claims).is_some_and(|pattern| pattern.matches(value)) => {}
+                Some(_) => return Err(LabelFault::Value(name.clone())),
             }
         }
         match self.labels.iter().find(|rule| !rule.optional && !key.labels().contains_key(&rule.name)) {

@@ -92,20 +92,35 @@ pub enum From {
     Anywhere,
     /// An address that at least one of the sources admits. Empty: none.
     Require(Vec<Arc<Source>>),
+    /// Any address, and whether one of the sources admits it is counted. Only for principals that a token proves: a
+    /// verified run outranks a list that is known to be incomplete.
+    Prefer(Vec<Arc<Source>>),
 }
 
 impl From {
-    /// The sources, where they are named.
+    /// The sources of which one must admit the address.
     pub fn sources(&self) -> &[Arc<Source>] {
         match self {
-            Self::Anywhere => &[],
+            Self::Anywhere | Self::Prefer(_) => &[],
             Self::Require(sources) => sources,
         }
     }
 
     /// Whether the address over that listener is admitted.
     pub fn admits(&self, address: IpAddr, listener: &str, sets: &NamedSets) -> Admits {
-        let Self::Require(sources) = self else { return Admits::Yes };
+        match self {
+            Self::Anywhere | Self::Prefer(_) => Admits::Yes,
+            Self::Require(sources) => Self::any_admits(sources, address, listener, sets),
+        }
+    }
+
+    /// Whether a preferred source holds the address; none where none is preferred.
+    pub fn prefers(&self, address: IpAddr, listener: &str, sets: &NamedSets) -> Option<bool> {
+        let Self::Prefer(sources) = self else { return None };
+        Some(Self::any_admits(sources, address, listener, sets) == Admits::Yes)
+    }
+
+    fn any_admits(sources: &[Arc<Source>], address: IpAddr, listener: &str, sets: &NamedSets) -> Admits {
         let mut answer = Admits::No;
         for source in sources {
             match source.admits(address, listener, sets) {

@@ -1,7 +1,9 @@
 //! What a principal may push: how much of it, and by which names.
 
 use super::{LabelRule, Mode, Pattern};
+use crate::auth::token::Claims;
 use crate::payload::{LabelVerdict, PayloadShape};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Limits on a pushed body, and rules for what is in it.
@@ -15,6 +17,22 @@ pub struct PayloadLimits {
     pub shape: PayloadShape,
     /// Which metrics and labels may be in it.
     pub rules: PayloadRules,
+}
+
+impl PayloadLimits {
+    /// The limits for somebody whose token says `claims`. A pattern with a claim that it does not say matches nothing.
+    pub fn bound(&self, claims: &Claims) -> Self {
+        let bind = |pattern: &Pattern| pattern.bind(claims).map_or_else(|| pattern.clone(), Cow::into_owned);
+        let mut bound = self.clone();
+        if let Some(patterns) = self.rules.metrics.as_ref().filter(|list| list.iter().any(Pattern::uses_claims)) {
+            bound.rules.metrics = Some(patterns.iter().map(bind).collect());
+        }
+        if self.rules.labels.iter().any(|rule| rule.value.uses_claims()) {
+            let label = |rule: &LabelRule| LabelRule { value: bind(&rule.value), ..rule.clone() };
+            bound.rules.labels = self.rules.labels.iter().map(label).collect();
+        }
+        bound
+    }
 }
 
 impl Default for PayloadLimits {

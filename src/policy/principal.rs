@@ -1,7 +1,8 @@
 //! Principals: who may be, from where, and what they are granted.
 
-use super::{From, Grant, Miss, Mode, Operation, PayloadLimits, QuotaRule};
+use super::{From, Grant, Miss, Mode, Operation, PayloadLimits, QuotaRule, TokenRule};
 use crate::auth::PasswordHash;
+use crate::auth::token::Claims;
 use crate::request::GroupingKey;
 use std::sync::Arc;
 
@@ -12,13 +13,15 @@ pub struct Principal {
     pub name: Arc<str>,
     /// How a password proves it; none where it has no password.
     pub basic: Option<Basic>,
+    /// How a token proves it; none where none does.
+    pub token: Option<TokenRule>,
     /// Whether a request without a credential is it.
     pub anonymous: bool,
     /// From where it may be used.
     pub from: From,
     /// What it may do. Empty: nothing.
     pub grants: Vec<Grant>,
-    /// Every quota that applies to it, its own and the defaults, the shared ones apart.
+    /// Every quota that applies to it, its own and the defaults, the shared ones apart; a token has its own list.
     pub quotas: Vec<QuotaRule>,
     /// Limits on what it pushes.
     pub payload: PayloadLimits,
@@ -36,14 +39,19 @@ pub struct Basic {
 }
 
 impl Principal {
-    /// The grant that covers the request.
+    /// The grant that covers the request, for somebody whose token says `claims`.
     ///
     /// # Errors
     /// The furthest check that any grant reached, and the grant that reached it.
-    pub fn grant_for(&self, operation: Operation, key: Option<&GroupingKey>) -> Result<&Grant, (Miss, Option<&Grant>)> {
+    pub fn grant_for(
+        &self,
+        operation: Operation,
+        key: Option<&GroupingKey>,
+        claims: &Claims,
+    ) -> Result<&Grant, (Miss, Option<&Grant>)> {
         let mut furthest = (Miss::Operation, None);
         for grant in &self.grants {
-            match grant.covers(operation, key) {
+            match grant.covers(operation, key, claims) {
                 Ok(()) => return Ok(grant),
                 Err(miss) if furthest.1.is_none() || miss > furthest.0 => furthest = (miss, Some(grant)),
                 Err(_) => {}

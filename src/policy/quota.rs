@@ -1,13 +1,14 @@
 //! Quota rules: what is counted, by what, at which rate.
 
 use super::{Mode, OperationSet};
+use crate::auth::token::{ClaimPath, Claims};
 use crate::limit::Rate;
 use crate::request::GroupingKey;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What a quota is counted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Per {
     /// The job.
     Job,
@@ -17,26 +18,30 @@ pub enum Per {
     Principal,
     /// The source address; for IPv6 its /64.
     Source,
+    /// What the token says; those who have none, or whose token does not say it, share one count.
+    Claim(ClaimPath),
 }
 
 impl Per {
     /// The name in a policy.
-    pub const fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Job => "job",
             Self::Group => "group",
             Self::Principal => "principal",
             Self::Source => "source",
+            Self::Claim(path) => path.source(),
         }
     }
 
     /// The value that a request is counted under.
-    pub fn value(self, key: Option<&GroupingKey>, source: IpAddr) -> String {
+    pub fn value(&self, key: Option<&GroupingKey>, source: IpAddr, claims: &Claims) -> String {
         match self {
             Self::Job => key.map(|k| k.job().to_owned()).unwrap_or_default(),
             Self::Group => key.map(GroupingKey::upstream_path).unwrap_or_default(),
             Self::Principal => String::new(),
             Self::Source => source_value(source),
+            Self::Claim(path) => claims.text(path).unwrap_or_default(),
         }
     }
 }

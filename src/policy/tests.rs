@@ -1,6 +1,9 @@
 //! Matching: patterns, grants, sources and quota keys, each against a rule that is written down naively.
 
+mod tokens;
+
 use super::*;
+use crate::auth::token::{ClaimPathError, Claims};
 use crate::limit::Rate;
 use crate::prefix_set::PrefixSet;
 use crate::request::GroupingKey;
@@ -59,8 +62,11 @@ fn texts_that_are_no_patterns() {
         ("a\\", DanglingEscape),
         ("\\", DanglingEscape),
         ("{repository}", Claim),
-        ("a}", Claim),
-        ("a\\\\{", Claim),
+        ("a}", Brace),
+        ("a\\\\{", Brace),
+        ("{a", Brace),
+        ("{}", Name(ClaimPathError::Empty)),
+        ("{/~}", Name(ClaimPathError::Escape)),
     ];
     for (text, error) in rows {
         assert_eq!(Pattern::read(text), Err(error), "{text:?}");
@@ -165,9 +171,9 @@ fn grants_cover_what_they_name_and_no_more() {
         ("a=1", "j/A/1", unexpected("A")),
     ];
     for (labels, path, expected) in rows {
-        let found = labelled(labels).covers(Operation::Push, Some(&key(path)));
+        let found = labelled(labels).covers(Operation::Push, Some(&key(path)), Claims::none());
         assert_eq!(found, expected, "labels {labels:?} on {path}");
-        let other = labelled(labels).covers(Operation::Replace, Some(&key(path)));
+        let other = labelled(labels).covers(Operation::Replace, Some(&key(path)), Claims::none());
         assert_eq!(other, Err(Miss::Operation), "labels {labels:?} on {path}");
     }
 }
@@ -175,10 +181,10 @@ fn grants_cover_what_they_name_and_no_more() {
 #[test]
 fn reads_have_no_job_to_cover() {
     let grant = Grant { operations: [Operation::Scrape].into_iter().collect(), jobs: Vec::new(), ..labelled("") };
-    assert_eq!(grant.covers(Operation::Scrape, None), Ok(()));
-    assert_eq!(grant.covers(Operation::Probe, None), Err(Miss::Operation));
+    assert_eq!(grant.covers(Operation::Scrape, None, Claims::none()), Ok(()));
+    assert_eq!(grant.covers(Operation::Probe, None, Claims::none()), Err(Miss::Operation));
     let writes = Grant { operations: OperationSet::writes(), jobs: Vec::new(), ..labelled("") };
-    assert_eq!(writes.covers(Operation::Push, Some(&key("j"))), Err(Miss::Job), "no pattern is no job");
+    assert_eq!(writes.covers(Operation::Push, Some(&key("j")), Claims::none()), Err(Miss::Job), "no pattern is no job");
 }
 
 proptest! {
@@ -205,7 +211,7 @@ proptest! {
         });
         let all_there = rules.iter().all(|(name, (_, optional))| *optional || labels.contains_key(name));
         let key = GroupingKey::new("j", labels).unwrap();
-        prop_assert_eq!(grant.covers(Operation::Push, Some(&key)).is_ok(), each && all_there);
+        prop_assert_eq!(grant.covers(Operation::Push, Some(&key), Claims::none()).is_ok(), each && all_there);
     }
 }
 
@@ -225,10 +231,10 @@ fn quotas_are_counted_under_values_that_do_not_mix() {
         (Per::Source, "::ffff:203.0.113.9".parse().unwrap(), "203.0.113.9"),
     ];
     for (per, source, expected) in rows {
-        assert_eq!(per.value(Some(&key), source), expected, "{} {source}", per.name());
+        assert_eq!(per.value(Some(&key), source, Claims::none()), expected, "{} {source}", per.name());
     }
-    assert_eq!(Per::Job.value(None, v4), "");
-    let spelled = |path: &[u8]| Per::Group.value(Some(&GroupingKey::read(path).unwrap()), v4);
+    assert_eq!(Per::Job.value(None, v4, Claims::none()), "");
+    let spelled = |path: &[u8]| Per::Group.value(Some(&GroupingKey::read(path).unwrap()), v4, Claims::none());
     assert_eq!(spelled(b"job/a/x/1/y/2"), spelled(b"job@base64/YQ==/y/2/x@base64/MQ/"), "one group, one bucket");
     assert_ne!(spelled(b"job/a/x/1"), spelled(b"job/a/x@base64/MS94"));
 }

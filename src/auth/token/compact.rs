@@ -2,7 +2,7 @@
 
 use super::json::{JsonFault, object};
 use super::{Algorithm, Claims, TokenFault};
-use crate::auth::Check;
+use crate::auth::Flaw;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -28,12 +28,12 @@ pub(super) struct Compact<'t> {
 impl<'t> Compact<'t> {
     pub(super) fn read(token: &'t [u8]) -> Result<Self, TokenFault> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenFault::new(Check::TokenTooLong, format!("{} bytes", token.len())));
+            return Err(TokenFault::new(Flaw::TokenTooLong, format!("{} bytes", token.len())));
         }
         let parts: Vec<&[u8]> = token.split(|byte| *byte == b'.').collect();
         let [header, claims, signature] = parts[..] else {
-            let check = if parts.len() == 5 { Check::TokenEncrypted } else { Check::TokenParts };
-            return Err(TokenFault::new(check, format!("{} parts", parts.len())));
+            let flaw = if parts.len() == 5 { Flaw::TokenEncrypted } else { Flaw::TokenParts };
+            return Err(TokenFault::new(flaw, format!("{} parts", parts.len())));
         };
         let (algorithm, kid) = self::header(&decode(header, "header")?)?;
         let decoded = decode(claims, "claims")?;
@@ -46,32 +46,32 @@ impl<'t> Compact<'t> {
 
 /// One spelling only: no padding, no white space, no bits behind the last byte.
 fn decode(part: &[u8], name: &str) -> Result<Vec<u8>, TokenFault> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::new(Check::TokenBase64, name))
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::new(Flaw::TokenBase64, name))
 }
 
 fn json_fault(fault: JsonFault, part: &str) -> TokenFault {
-    let check = match fault {
-        JsonFault::NotAnObject => Check::TokenJson,
-        JsonFault::DuplicateKey => Check::TokenDuplicateKey,
+    let flaw = match fault {
+        JsonFault::NotAnObject => Flaw::TokenJson,
+        JsonFault::DuplicateKey => Flaw::TokenDuplicateKey,
     };
-    TokenFault::new(check, part)
+    TokenFault::new(flaw, part)
 }
 
 fn header(json: &[u8]) -> Result<(Algorithm, String), TokenFault> {
     let map = object(json).map_err(|fault| json_fault(fault, "header"))?;
     if let Some(key) = map.keys().find(|key| !HEADER_KEYS.contains(&key.as_str())) {
-        return Err(TokenFault::new(Check::TokenHeader, TokenFault::shown(key)));
+        return Err(TokenFault::new(Flaw::TokenHeader, TokenFault::shown(key)));
     }
     match map.get("typ") {
         None => {}
         Some(Value::String(typ)) if typ.eq_ignore_ascii_case("JWT") => {}
-        Some(other) => return Err(TokenFault::new(Check::TokenType, TokenFault::shown(&other.to_string()))),
+        Some(other) => return Err(TokenFault::new(Flaw::TokenType, TokenFault::shown(&other.to_string()))),
     }
     let name = map.get("alg").and_then(Value::as_str).unwrap_or_default();
     let Some(algorithm) = Algorithm::of(name) else {
-        return Err(TokenFault::new(Check::TokenAlgorithm, TokenFault::shown(name)));
+        return Err(TokenFault::new(Flaw::TokenAlgorithm, TokenFault::shown(name)));
     };
     let kid = map.get("kid").and_then(Value::as_str).filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES);
-    let Some(kid) = kid else { return Err(TokenFault::new(Check::TokenKeyMissing, "")) };
+    let Some(kid) = kid else { return Err(TokenFault::new(Flaw::TokenKeyMissing, "")) };
     Ok((algorithm, kid.to_owned()))
 }

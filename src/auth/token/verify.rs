@@ -3,7 +3,7 @@
 
 use super::compact::Compact;
 use super::{Algorithm, Claims, KeySet};
-use crate::auth::Check;
+use crate::auth::Flaw;
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -51,8 +51,8 @@ pub struct Verified {
 /// Why a token does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenFault {
-    /// The check that it failed.
-    pub check: Check,
+    /// What is wrong with it.
+    pub flaw: Flaw,
     /// What was found, for the operator; shortened.
     pub found: String,
     /// What the holder may be told of it, beyond that it was refused.
@@ -63,8 +63,8 @@ pub struct TokenFault {
 
 impl TokenFault {
     /// A fault of which the holder is told nothing.
-    pub(super) fn new(check: Check, found: impl Into<String>) -> Self {
-        Self { check, found: found.into(), hint: None, unknown_key_of: None }
+    pub(super) fn new(flaw: Flaw, found: impl Into<String>) -> Self {
+        Self { flaw, found: found.into(), hint: None, unknown_key_of: None }
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -81,7 +81,7 @@ impl TokenFault {
 
 impl fmt::Display for TokenFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.check.code(), self.check.text())?;
+        write!(f, "{}: {}", self.flaw.code(), self.flaw.text())?;
         if self.found.is_empty() { Ok(()) } else { write!(f, ": {}", self.found) }
     }
 }
@@ -101,10 +101,10 @@ pub fn verify<'w>(
     let Some(issuer) = issuers.into_iter().find(|issuer| iss == Some(&issuer.url)) else {
         let shown = iss.map_or_else(|| "it is missing or not text".to_owned(), TokenFault::shown);
         let hint = format!("tokens of the issuer {} are not taken here", iss.map_or("none".into(), TokenFault::shown));
-        return Err(TokenFault::new(Check::TokenIssuerUnknown, shown).hint(hint));
+        return Err(TokenFault::new(Flaw::TokenIssuerUnknown, shown).hint(hint));
     };
     if !issuer.algorithms.contains(&token.algorithm) {
-        return Err(TokenFault::new(Check::TokenAlgorithm, token.algorithm.name()));
+        return Err(TokenFault::new(Flaw::TokenAlgorithm, token.algorithm.name()));
     }
     check_signature(&token, issuer, keys(issuer))?;
     check_claims(issuer, &token.claims, now)?;
@@ -112,19 +112,19 @@ pub fn verify<'w>(
 }
 
 fn check_signature(token: &Compact<'_>, issuer: &Issuer, keys: Option<&KeySet>) -> Result<(), TokenFault> {
-    let of_key = |check| TokenFault::new(check, format!("kid {}", TokenFault::shown(&token.kid)));
-    let unknown = |check| TokenFault { unknown_key_of: Some(issuer.name.clone()), ..of_key(check) };
-    let keys = keys.ok_or_else(|| unknown(Check::TokenKeysUnavailable))?;
+    let of_key = |flaw| TokenFault::new(flaw, format!("kid {}", TokenFault::shown(&token.kid)));
+    let unknown = |flaw| TokenFault { unknown_key_of: Some(issuer.name.clone()), ..of_key(flaw) };
+    let keys = keys.ok_or_else(|| unknown(Flaw::TokenKeysUnavailable))?;
     let key = match keys.get(&token.kid) {
         Some(Ok(key)) => key,
-        Some(Err(why)) => return Err(TokenFault::new(Check::TokenKeyUnfit, *why)),
-        None => return Err(unknown(Check::TokenKeyUnknown)),
+        Some(Err(why)) => return Err(TokenFault::new(Flaw::TokenKeyUnfit, *why)),
+        None => return Err(unknown(Flaw::TokenKeyUnknown)),
     };
     if !key.fits(token.algorithm) {
-        return Err(of_key(Check::TokenKeyMismatch));
+        return Err(of_key(Flaw::TokenKeyMismatch));
     }
     if !key.verifies(token.algorithm, token.signed, &token.signature) {
-        return Err(of_key(Check::TokenSignature));
+        return Err(of_key(Flaw::TokenSignature));
     }
     Ok(())
 }
@@ -135,18 +135,18 @@ fn check_signature(token: &Compact<'_>, issuer: &Issuer, keys: Option<&KeySet>) 
 /// The first check that fails.
 pub fn check_claims(issuer: &Issuer, claims: &Claims, now: SystemTime) -> Result<(), TokenFault> {
     if claims.top("iss").and_then(Value::as_str) != Some(&issuer.url) {
-        return Err(TokenFault::new(Check::TokenIssuerUnknown, "it is another one"));
+        return Err(TokenFault::new(Flaw::TokenIssuerUnknown, "it is another one"));
     }
     check_runner(issuer, claims)?;
     check_audience(issuer, claims)?;
     check_times(issuer, claims, now)?;
     if !is_there(claims, "sub") {
-        return Err(TokenFault::new(Check::TokenSubject, ""));
+        return Err(TokenFault::new(Flaw::TokenSubject, ""));
     }
     match issuer.required.iter().find(|name| !is_there(claims, name)) {
         None => Ok(()),
-        Some(&"jti") => Err(TokenFault::new(Check::TokenId, "")),
-        Some(name) => Err(TokenFault::new(Check::TokenClaimMissing, *name)),
+        Some(&"jti") => Err(TokenFault::new(Flaw::TokenId, "")),
+        Some(name) => Err(TokenFault::new(Flaw::TokenClaimMissing, *name)),
     }
 }
 
@@ -165,7 +165,7 @@ fn check_runner(issuer: &Issuer, claims: &Claims) -> Result<(), TokenFault> {
     let of_runs = issuer.required.contains(&"repository");
     let internal = ["orch_id", "runner_id", "billing_owner_id"].iter().any(|name| claims.top(name).is_some());
     if of_runs && internal && claims.top("repository").is_none() {
-        return Err(TokenFault::new(Check::TokenRunnerInternal, ""));
+        return Err(TokenFault::new(Flaw::TokenRunnerInternal, ""));
     }
     Ok(())
 }
@@ -188,7 +188,7 @@ fn check_audience(issuer: &Issuer, claims: &Claims) -> Result<(), TokenFault> {
         Some(one) => format!("the token is for the audience {}; ask for one for this proxy", TokenFault::shown(one)),
         None => "the token must name one audience, the one of this proxy".to_owned(),
     };
-    Err(TokenFault::new(Check::TokenAudience, shown).hint(hint))
+    Err(TokenFault::new(Flaw::TokenAudience, shown).hint(hint))
 }
 
 /// Seconds since 1970. Text, fractions and numbers out of range are no time.
@@ -196,7 +196,7 @@ fn time(claims: &Claims, name: &'static str) -> Result<u64, TokenFault> {
     /// The year 9999.
     const LAST: u64 = 253_402_300_799;
     let seconds = claims.top(name).and_then(Value::as_u64).filter(|seconds| *seconds <= LAST);
-    seconds.ok_or_else(|| TokenFault::new(Check::TokenTime, name))
+    seconds.ok_or_else(|| TokenFault::new(Flaw::TokenTime, name))
 }
 
 fn check_times(issuer: &Issuer, claims: &Claims, now: SystemTime) -> Result<(), TokenFault> {
@@ -210,19 +210,19 @@ fn check_times(issuer: &Issuer, claims: &Claims, now: SystemTime) -> Result<(), 
     if now >= exp.saturating_add(leeway) {
         let age = format!("{} s ago", now.saturating_sub(exp));
         let hint = format!("the token expired {age}; ask for a new one before each push");
-        return Err(TokenFault::new(Check::TokenExpired, age).hint(hint));
+        return Err(TokenFault::new(Flaw::TokenExpired, age).hint(hint));
     }
     let ahead = |time: u64| format!("{} s ahead", time.saturating_sub(now));
     if nbf > now.saturating_add(leeway) {
-        return Err(TokenFault::new(Check::TokenNotYetValid, ahead(nbf)));
+        return Err(TokenFault::new(Flaw::TokenNotYetValid, ahead(nbf)));
     }
     if iat > now.saturating_add(leeway) {
-        return Err(TokenFault::new(Check::TokenIssuedInFuture, ahead(iat)));
+        return Err(TokenFault::new(Flaw::TokenIssuedInFuture, ahead(iat)));
     }
     let lifetime = exp.checked_sub(iat).filter(|lifetime| (1..=issuer.max_lifetime.as_secs()).contains(lifetime));
     if lifetime.is_none() {
         let found = format!("iat {iat}, exp {exp}, at most {} s", issuer.max_lifetime.as_secs());
-        return Err(TokenFault::new(Check::TokenLifetime, found));
+        return Err(TokenFault::new(Flaw::TokenLifetime, found));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Good policies compile to what they say.
 
 use super::*;
+use crate::auth::token::Claims;
 use crate::limit::Rate;
 use crate::payload::{LabelVerdict, PayloadShape};
 use crate::policy::{Admits, Mode, NamedSets, Operation, Per, Principal, default_quotas};
@@ -43,7 +44,7 @@ fn principal<'p>(policy: &'p Policy, name: &str) -> &'p Principal {
 }
 
 fn quotas(principal: &Principal) -> Vec<(String, Per, u32, Duration)> {
-    let shown = |q: &crate::policy::QuotaRule| (q.name.to_string(), q.per, q.rate.burst(), q.rate.period());
+    let shown = |q: &crate::policy::QuotaRule| (q.name.to_string(), q.per.clone(), q.rate.burst(), q.rate.period());
     principal.quotas.iter().map(shown).collect()
 }
 
@@ -78,7 +79,7 @@ fn principals_and_grants() {
     assert!(anonymous.anonymous && anonymous.basic.is_none());
     let may = |name: &str, operation: Operation, path: &str| {
         let key = (!path.is_empty()).then(|| GroupingKey::read(path.as_bytes()).unwrap());
-        principal(&policy, name).grant_for(operation, key.as_ref()).map(|g| g.name.to_string()).ok()
+        principal(&policy, name).grant_for(operation, key.as_ref(), Claims::none()).map(|g| g.name.to_string()).ok()
     };
     let rows = [
         ("ci", Operation::Push, "job/ci/workflow/w", Some("ci.grants[0]")),
@@ -106,7 +107,7 @@ fn quotas_and_limits_own_defaults_and_built_in() {
     assert_eq!(quotas(principal(&policy, "ci")), [own, reads.clone()]);
     assert_eq!(quotas(principal(&policy, "other")), [default, reads]);
     let shared = &policy.shared_quotas[0];
-    assert_eq!((&*shared.name, shared.per), ("quotas[0]", Per::Source));
+    assert_eq!((&*shared.name, &shared.per), ("quotas[0]", &Per::Source));
     assert_eq!(Some(shared.rate), Rate::new(1000, Duration::from_secs(5400)));
     assert_eq!(shared.operations.iter().collect::<Vec<_>>(), [Operation::Push, Operation::Scrape]);
     let (ci, other) = (&principal(&policy, "ci").payload, &principal(&policy, "other").payload);

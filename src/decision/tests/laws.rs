@@ -80,6 +80,7 @@ fn principals() -> impl Strategy<Value = Vec<Principal>> {
                 mode: modes.0,
                 hashes: [PasswordHash::parse(PHC).unwrap()].into(),
             }),
+            token: None,
             anonymous,
             from,
             grants,
@@ -144,6 +145,7 @@ const EXCUSED: &[Reason] = &[
     Reason::CredentialMissing,
     Reason::CredentialRejected,
     Reason::LoginThrottled,
+    Reason::KeysUnavailable,
     Reason::VerifierBusy,
     Reason::OperationNotGranted,
     Reason::JobNotGranted,
@@ -249,7 +251,7 @@ proptest! {
             facts.charged = Some(Ok(()));
         }
         match decide(&world, &request.head, &facts) {
-            Step::Verify(_) | Step::Charge(_) => prop_assert!(false, "asked twice: {line}"),
+            Step::Verify(_) | Step::VerifyToken(_) | Step::Charge(_) => prop_assert!(false, "asked twice: {line}"),
             Step::Inspect(_) => prop_assert!(facts.charged.is_some(), "a body before its charge: {line}"),
             Step::Done(_) => {}
         }
@@ -282,6 +284,7 @@ proptest! {
             prop_assert!(passed + reported + 1 >= checks.len(), "only the last refuses or asks: {checks:?}");
             match step {
                 Step::Verify(claim) => facts.login = Some(login(&claim)),
+                Step::VerifyToken(claim) => facts.token = Some(token(&claim)),
                 Step::Charge(charge) if charge.for_body => facts.charged_for_body = Some(Ok(())),
                 Step::Charge(_) => facts.charged = Some(Ok(())),
                 Step::Inspect(admission) => facts.body = Some(admission.inspect(&request.head, &request.body)),

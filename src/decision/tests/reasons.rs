@@ -20,7 +20,7 @@ const PROMISED: &str = "
     429 quota_exhausted login_throttled
     431 head_too_large
     502 upstream_failed
-    503 upstream_unavailable overloaded verifier_busy
+    503 upstream_unavailable overloaded verifier_busy keys_unavailable
     504 upstream_timeout
 ";
 

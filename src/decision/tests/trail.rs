@@ -12,6 +12,7 @@ fn trail(world: &World, line: &str, stop: Option<&str>) -> String {
         let (step, checks) = explain(world, &request.head, &facts);
         let (name, done) = match &step {
             Step::Verify(claim) => ("verify", facts.login.replace(login(claim)).is_some()),
+            Step::VerifyToken(claim) => ("verify-token", facts.token.replace(token(claim)).is_some()),
             Step::Charge(charge) => {
                 let answer = request.exhausted.map_or(Ok(()), |index| Err((index, Duration::from_millis(5400))));
                 (

@@ -58,7 +58,10 @@ fn basic_credentials() {
         (b"\xff \xff".to_vec(), "Scheme".into()),
         (b"Bearer abc.def".to_vec(), r#"bearer "abc.def""#.into()),
         (b"bearer abc".to_vec(), r#"bearer "abc""#.into()),
-        (vec![b'a'; 8193], "TooLong".into()),
+        (vec![b'a'; 11 * 1024 + 1], "TooLong".into()),
+        (basic("oauth2:abc.def"), r#"bearer "abc.def""#.into()),
+        (basic("oauth2:"), r#"bearer """#.into()),
+        (basic("OAuth2:abc"), r#"basic "OAuth2" "abc""#.into()),
         (format!("Basic {}", URL_SAFE.encode("ci:>>>???")).into_bytes(), "Base64".into()),
         (format!("Basic {}", STANDARD_NO_PAD.encode("ci:ab")).into_bytes(), "Base64".into()),
     ];

@@ -1,30 +1,30 @@
 //! The closed set of what can be wrong with a credential: codes for the log and the metric, and what its holder is told.
 
-/// Declares [`Check`] from one table, so that a code and its texts cannot drift apart.
-macro_rules! checks {
+/// Declares [`Flaw`] from one table, so that a code and its texts cannot drift apart.
+macro_rules! flaws {
     ($($(#[$doc:meta])* $name:ident = $code:literal $text:literal,)*) => {
-        /// The check that a credential failed. The code is stable: it begins the log's `detail` and is a metric's label.
+        /// What is wrong with a credential. The code is stable: it begins the log's `detail` and is a metric's label.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Check { $($(#[$doc])* $name,)* }
+        pub enum Flaw { $($(#[$doc])* $name,)* }
 
-        impl Check {
-            /// Every check, in the order of the table.
-            pub const ALL: &'static [Check] = &[$(Check::$name,)*];
+        impl Flaw {
+            /// Every flaw, in the order of the table.
+            pub const ALL: &'static [Flaw] = &[$(Flaw::$name,)*];
 
             /// The stable code.
             pub const fn code(self) -> &'static str {
-                match self { $(Check::$name => $code,)* }
+                match self { $(Flaw::$name => $code,)* }
             }
 
             /// What it says to the operator.
             pub const fn text(self) -> &'static str {
-                match self { $(Check::$name => $text,)* }
+                match self { $(Flaw::$name => $text,)* }
             }
         }
     };
 }
 
-checks! {
+flaws! {
     /// The `Authorization` header names no credential.
     Malformed = "credential_malformed" "the Authorization header names no credential",
     /// No candidate has a password.
@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn codes_are_distinct_and_fit_for_a_label() {
-        let codes: BTreeSet<&str> = Check::ALL.iter().map(|check| check.code()).collect();
-        assert_eq!(codes.len(), Check::ALL.len());
+        let codes: BTreeSet<&str> = Flaw::ALL.iter().map(|flaw| flaw.code()).collect();
+        assert_eq!(codes.len(), Flaw::ALL.len());
         assert!(
             codes.iter().all(|code| code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
         );

@@ -1,0 +1,127 @@
+//! Who sends a request: nobody, a user with a password, or a run with a token.
+
+use super::decide::{Checked, Request};
+use super::{Claim, Denial, Facts, LoginFailure, Reason, TokenClaim, text};
+use crate::auth::Flaw;
+use crate::auth::token::{Claims, Verified};
+use crate::policy::{Principal, TokenRule, Unfit, World};
+use crate::request::{Credential, Head};
+use crate::secret::Secret;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is known of the one who asks.
+pub(super) enum Known<'w> {
+    /// Who it is.
+    Principal(&'w Principal),
+    /// A password says who it is, if it holds.
+    Claim(Claim),
+    /// A token says who it is, if it holds.
+    Token(TokenClaim),
+}
+
+type Candidate<'w> = (usize, &'w Principal);
+
+pub(super) fn credential<'w>(
+    world: &World,
+    candidates: &[Candidate<'w>],
+    head: &Head,
+    request: &Request<'_>,
+    facts: &Facts,
+) -> Checked<Known<'w>> {
+    let presented = head.credential.as_ref().map_err(|e| rejected(Flaw::Malformed, &e.to_string()))?;
+    match presented {
+        None => anonymous(candidates, request).map(Known::Principal),
+        Some(Credential::Bearer(token)) => bearer(candidates, token, facts),
+        Some(Credential::Basic { username, password }) => basic(world, candidates, (username, password), facts),
+    }
+}
+
+fn rejected(flaw: Flaw, found: &str) -> Denial {
+    Denial::new(Reason::CredentialRejected).hint(text::CREDENTIAL_REJECTED).flaw(flaw, found)
+}
+
+fn basic<'w>(
+    world: &World,
+    candidates: &[Candidate<'w>],
+    (username, password): (&String, &Secret),
+    facts: &Facts,
+) -> Checked<Known<'w>> {
+    let mut with_password = candidates.iter().filter_map(|(i, p)| p.basic.as_ref().map(|basic| (*i, *p, basic)));
+    if with_password.clone().next().is_none() {
+        return Err(rejected(Flaw::PasswordNotTaken, "").into());
+    }
+    let found = with_password.find(|(_, _, basic)| basic.username == *username);
+    match (&facts.login, found) {
+        (None, _) => Ok(Known::Claim(Claim {
+            principal: found.map(|(index, ..)| index),
+            username: username.clone(),
+            password: password.clone(),
+            hashes: found.map_or(&world.policy.decoy, |(_, _, basic)| &basic.hashes).clone(),
+        })),
+        (Some(Ok(())), Some((_, principal, _))) => Ok(Known::Principal(principal)),
+        (Some(Err(LoginFailure::Throttled { rule, wait })), _) => {
+            Err(Denial::new(Reason::LoginThrottled).hint(text::throttled(*wait)).exhausted(rule.clone(), *wait).into())
+        }
+        (Some(Err(LoginFailure::Busy)), _) => {
+            Err(Denial::new(Reason::VerifierBusy).retry_after(Duration::from_secs(1)).into())
+        }
+        (Some(_), None) => Err(rejected(Flaw::UserUnknown, "").into()),
+        (Some(Err(LoginFailure::Rejected)), Some(_)) => Err(rejected(Flaw::PasswordWrong, "").into()),
+    }
+}
+
+/// The first principal whose rule fits the token; only issuers that a candidate takes are asked for.
+fn bearer<'w>(candidates: &[Candidate<'w>], token: &Secret, facts: &Facts) -> Checked<Known<'w>> {
+    let rules = candidates.iter().filter_map(|(_, p)| p.token.as_ref().map(|rule| (*p, rule)));
+    let rules: Vec<(&Principal, &TokenRule)> = rules.collect();
+    if rules.is_empty() {
+        return Err(rejected(Flaw::TokenNotTaken, "").into());
+    }
+    let verified = match &facts.token {
+        None => {
+            let mut issuers = Vec::new();
+            for (_, rule) in rules {
+                if !issuers.iter().any(|known| Arc::ptr_eq(known, &rule.issuer)) {
+                    issuers.push(rule.issuer.clone());
+                }
+            }
+            return Ok(Known::Token(TokenClaim { token: token.clone(), issuers }));
+        }
+        Some(Err(fault)) => return Err(text::token_fault(fault).into()),
+        Some(Ok(verified)) => verified,
+    };
+    let mut unfit = Vec::new();
+    for (principal, rule) in rules.into_iter().filter(|(_, rule)| rule.issuer.token.name == verified.issuer) {
+        match rule.fits(&verified.claims) {
+            Ok(()) => return Ok(Known::Principal(principal)),
+            Err(why) => unfit.push((principal, rule, why)),
+        }
+    }
+    Err(claims_not_granted(&unfit, verified).into())
+}
+
+fn claims_not_granted(unfit: &[(&Principal, &TokenRule, Unfit)], verified: &Verified) -> Denial {
+    let event = unfit.iter().find(|(.., why)| matches!(why, Unfit::Event(_)));
+    let flaw = if event.is_some() { Flaw::TokenEventNotGranted } else { Flaw::TokenClaimsNotGranted };
+    let found: Vec<String> = unfit.iter().map(|(principal, _, why)| format!("{}: {why}", principal.name)).collect();
+    let run = unfit.first().map(|(_, rule, _)| rule.issuer.shown(&verified.claims)).unwrap_or_default();
+    Denial::new(Reason::CredentialRejected).hint(text::not_granted(flaw, &run)).flaw(flaw, &found.join("; "))
+}
+
+/// Without a credential: the first anonymous candidate that is granted the request.
+fn anonymous<'w>(candidates: &[Candidate<'w>], request: &Request<'_>) -> Checked<&'w Principal> {
+    let granted = |p: &&Principal| p.grant_for(request.operation, request.key, Claims::none()).is_ok();
+    let mut anonymous = candidates.iter().map(|(_, p)| *p).filter(|p| p.anonymous);
+    if let Some(principal) = anonymous.clone().find(granted) {
+        return Ok(principal);
+    }
+    match anonymous.next() {
+        Some(principal) if candidates.iter().all(|(_, p)| p.basic.is_none() && p.token.is_none()) => Ok(principal),
+        _ => {
+            let password = candidates.iter().any(|(_, p)| p.basic.is_some());
+            let token = candidates.iter().any(|(_, p)| p.token.is_some());
+            Err(Denial::new(Reason::CredentialMissing).hint(text::credential_missing(password, token)).into())
+        }
+    }
+}
