@@ -51,6 +51,13 @@ struct ListenerLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GatewayLabels {
+    version: String,
+    utf8_names: String,
+    consistency_check: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabels {
     limit: &'static str,
 }
@@ -84,6 +91,7 @@ pub struct Metrics {
     would_deny: Family<ReasonLabels, Counter>,
     report_mode: Family<ScopeLabels, Gauge>,
     limits_reached: Family<LimitLabels, Counter>,
+    gateway: Family<GatewayLabels, Gauge>,
     /// Certificates and handshakes.
     pub tls: TlsMetrics,
 }
@@ -108,6 +116,7 @@ impl Metrics {
             would_deny: Family::default(),
             report_mode: Family::default(),
             limits_reached: Family::default(),
+            gateway: Family::default(),
             tls: TlsMetrics::default(),
             registry: Registry::default(),
         };
@@ -167,6 +176,11 @@ impl Metrics {
             metrics.limits_reached.clone(),
         );
         metrics.tls.register(&mut registry);
+        registry.register(
+            "gateway_info",
+            "The version of the gateway, and flags of it that change what a push means; always 1, absent until known",
+            metrics.gateway.clone(),
+        );
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.register("build_info", "The version of this program; always 1", build);
@@ -216,6 +230,17 @@ impl Metrics {
     /// Counts what a limit ended.
     pub fn count_limit(&self, limit: &'static str) {
         self.limits_reached.get_or_create(&LimitLabels { limit }).inc();
+    }
+
+    /// Says which gateway it is, in place of the one before.
+    pub fn set_gateway(&self, version: &str, utf8_names: bool, consistency_check: bool) {
+        self.gateway.clear();
+        let labels = GatewayLabels {
+            version: version.to_owned(),
+            utf8_names: utf8_names.to_string(),
+            consistency_check: consistency_check.to_string(),
+        };
+        self.gateway.get_or_create(&labels).set(1);
     }
 
     /// The metrics as OpenMetrics text.

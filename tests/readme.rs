@@ -8,6 +8,7 @@ use pushguard::config::{self, Secrets};
 use pushguard::decision::Reason;
 use pushguard::payload::{MAX_RATIO, NESTING, RATIO_FREE_BYTES};
 use pushguard::policy::{Limit, Limits, PayloadLimits, Per, default_quotas};
+use pushguard::proxy::{TESTED, Tested};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -172,6 +173,17 @@ fn the_table_of_limits_is_the_codes() {
     let documented: Vec<(String, String)> =
         table("| limit | default | set by |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
     let actual: Vec<(String, String)> = actual.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    assert_eq!(documented, actual);
+}
+
+#[test]
+fn the_table_of_gateways_is_the_codes() {
+    let documented: Vec<(String, bool)> = table("| gateway | how it is known |")
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].contains("run")))
+        .collect();
+    let actual: Vec<(String, bool)> =
+        TESTED.iter().map(|(version, tested)| ((*version).to_owned(), *tested == Tested::Run)).collect();
     assert_eq!(documented, actual);
 }
 

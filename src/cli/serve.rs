@@ -260,6 +260,7 @@ impl Serve {
         let mut report_mode = house.report_mode();
         report_mode.look();
         tokio::spawn(report_mode.run());
+        tokio::spawn(upstream.clone().watch(house.metrics.clone()));
         let begun = async {
             arrival.wait().await;
             ready.store(true, Ordering::SeqCst);

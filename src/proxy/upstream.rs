@@ -2,8 +2,11 @@
 
 mod exchange;
 mod order;
+mod status;
 mod url;
+mod watch;
 
+pub use status::{TESTED, Tested};
 pub use url::{UpstreamUrl, UpstreamUrlError};
 
 use super::respond::Answer;
@@ -24,6 +27,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 /// How long an unused connection to the gateway is kept.
@@ -38,6 +42,8 @@ pub struct Upstream {
     reads: Arc<Room>,
     limits: Limits,
     resolved: parking_lot::Mutex<Option<(Arc<[SocketAddr]>, Tick)>>,
+    /// A new connection to the gateway was used.
+    connected: Notify,
     clock: Arc<dyn Clock>,
 }
 
@@ -82,7 +88,17 @@ impl Upstream {
         let order = Order::new(limits.upstream_writes, limits.upstream_queue, limits.group_queue);
         let resolved = parking_lot::Mutex::new(None);
         let [scrapes, reads] = [limits.upstream_scrapes, limits.upstream_reads].map(room);
-        Self { url, connector: Connector::new(None), order, scrapes, reads, limits, resolved, clock }
+        Self {
+            url,
+            connector: Connector::new(None),
+            order,
+            scrapes,
+            reads,
+            limits,
+            resolved,
+            connected: Notify::new(),
+            clock,
+        }
     }
 
     /// Whether a write is on its way, waited for or not.

@@ -1,5 +1,6 @@
 //! A wire to the gateway that passes every byte on as it is, and keeps those that went to the gateway.
 
+use crate::common::upstream::{asks_for_status, tell_status};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -38,6 +39,10 @@ impl Tap {
             for near in listener.incoming().map_while(Result::ok) {
                 if accepting.over.load(Ordering::SeqCst) {
                     return;
+                }
+                if asks_for_status(&near) {
+                    tell_status(near, "{}");
+                    continue;
                 }
                 accepting.connections.fetch_add(1, Ordering::SeqCst);
                 let Ok(far) = TcpStream::connect(gateway) else { continue };

@@ -21,12 +21,18 @@ const EARLY_ANSWER: Duration = Duration::from_secs(1);
 /// How long a name keeps its address; pods move.
 const RESOLVED: Duration = Duration::from_secs(5);
 
+/// The pool of connections for requests, and the one of those that are not kept.
+const REQUESTS: u64 = 0;
+const OWN: u64 = 1;
+
 /// An answer whose body is still with the gateway.
 pub(in crate::proxy) struct Reading {
     session: HttpSession,
     peer: HttpPeer,
     /// The head of the answer.
     pub(in crate::proxy) header: ResponseHeader,
+    /// Whether the connection served before.
+    reused: bool,
     /// The place that the reading takes.
     pub(super) place: Option<Taken>,
     most: u64,
@@ -35,8 +41,8 @@ pub(in crate::proxy) struct Reading {
 }
 
 impl Reading {
-    fn new(session: HttpSession, peer: HttpPeer, header: ResponseHeader) -> Self {
-        Self { session, peer, header, place: None, most: 0, limit: Limit::AnswerBytes, read: 0 }
+    fn new(session: HttpSession, peer: HttpPeer, header: ResponseHeader, reused: bool) -> Self {
+        Self { session, peer, header, reused, place: None, most: 0, limit: Limit::AnswerBytes, read: 0 }
     }
 
     /// Admits so many bytes of a body; none were before.
@@ -85,28 +91,53 @@ impl Upstream {
     /// where a pooled connection ended before a byte of an answer; never after a timeout, never after an answer began.
     pub(super) async fn exchange(&self, request: &RequestHeader, body: &Bytes) -> Result<Reading, Failure> {
         let sent = match self.attempt(request, body).await {
-            Ok(reading) => return Ok(reading),
+            Ok(reading) => return Ok(self.noted(reading)),
             Err(Attempt::Failed(failure)) => return Err(failure),
             Err(Attempt::Unsent(_)) => false,
             Err(Attempt::Dropped(_)) => true,
         };
         match self.attempt(request, body).await {
-            Ok(reading) => Ok(reading),
+            Ok(reading) => Ok(self.noted(reading)),
             // The first attempt may have been applied, so this is no longer "not applied".
             Err(Attempt::Unsent(failure)) if sent => Err(Failure::new(Reason::UpstreamFailed, failure.detail)),
             Err(Attempt::Unsent(failure) | Attempt::Dropped(failure) | Attempt::Failed(failure)) => Err(failure),
         }
     }
 
+    /// Behind a new connection there may be another gateway.
+    fn noted(&self, reading: Reading) -> Reading {
+        if !reading.reused {
+            self.connected.notify_one();
+        }
+        reading
+    }
+
+    /// Asks once, over a connection of its own, for something that nobody waits for.
+    pub(super) async fn ask(&self, request: &RequestHeader) -> Result<Reading, Failure> {
+        let connection = self.connect(OWN).await?;
+        self.attempt_over(connection, request, &Bytes::new()).await.map_err(|attempt| match attempt {
+            Attempt::Unsent(failure) | Attempt::Dropped(failure) | Attempt::Failed(failure) => failure,
+        })
+    }
+
     async fn attempt(&self, request: &RequestHeader, body: &Bytes) -> Result<Reading, Attempt> {
-        let (mut session, peer, reused) = self.connect().await.map_err(Attempt::Unsent)?;
+        let connection = self.connect(REQUESTS).await.map_err(Attempt::Unsent)?;
+        self.attempt_over(connection, request, body).await
+    }
+
+    async fn attempt_over(
+        &self,
+        (mut session, peer, reused): (HttpSession, HttpPeer, bool),
+        request: &RequestHeader,
+        body: &Bytes,
+    ) -> Result<Reading, Attempt> {
         let header = match send(&mut session, request, body).await {
             Ok(()) => timeout(self.limits.first_byte, answer(&mut session)).await,
             // The gateway may have refused the request without reading all of it.
             Err(error) => Ok(timeout(EARLY_ANSWER, answer(&mut session)).await.unwrap_or(Err(error))),
         };
         match header {
-            Ok(Ok(header)) => Ok(Reading::new(session, peer, header)),
+            Ok(Ok(header)) => Ok(Reading::new(session, peer, header, reused)),
             Ok(Err(error)) if reused && ended_unanswered(&error) => Err(Attempt::Dropped(failed(&error))),
             Ok(Err(error)) => Err(Attempt::Failed(failed(&error))),
             Err(_) => Err(Attempt::Failed(Failure::slow(Limit::FirstByteTime))),
@@ -114,12 +145,13 @@ impl Upstream {
     }
 
     /// A pooled or new connection, to the first of the gateway's addresses that takes one.
-    async fn connect(&self) -> Result<(HttpSession, HttpPeer, bool), Failure> {
+    async fn connect(&self, pool: u64) -> Result<(HttpSession, HttpPeer, bool), Failure> {
         let unavailable = |detail: String| Failure::new(Reason::UpstreamUnavailable, detail);
         let addresses = self.resolve().await.map_err(|e| unavailable(format!("{}: {e}", self.url.authority())))?;
         let (mut failures, mut limit) = (Vec::new(), None);
         for address in addresses.iter() {
             let mut peer = HttpPeer::new(*address, false, String::new());
+            peer.group_key = pool;
             peer.options.connection_timeout = Some(self.limits.connect);
             peer.options.total_connection_timeout = Some(self.limits.connect);
             match self.connector.get_http_session(&peer).await {
