@@ -3,12 +3,14 @@
 //! Exit codes: 0 ok, 1 invalid or denied, 2 could not decide or start, 64 usage.
 
 mod check;
+mod explain;
 mod hash;
 mod limits;
 mod listen;
 mod random;
 mod range_flags;
 mod serve;
+mod world;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -29,6 +31,8 @@ enum Command {
     Serve(Box<serve::Serve>),
     /// Check policy files and print every problem as FILE:LINE: PATH: MESSAGE
     Check(check::Check),
+    /// Tell what would become of one request: every check, what decided, what the client would get
+    Explain(Box<explain::Explain>),
     /// Read a password on standard input and print its argon2id hash; one line end behind it is not part of it
     Hash(hash::Hash),
 }
@@ -56,6 +60,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Hash(hash) => hash.run(),
     };
     match outcome {

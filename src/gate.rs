@@ -69,6 +69,10 @@ impl Gate {
         }
     }
 
+    fn charge(&self, charge: &Charge) -> Charged {
+        self::charge(&self.quotas, charge, self.clock.tick())
+    }
+
     /// Makes ready for a policy that is about to take the place of `old`: the verifier has room for its hashes, and
     /// where a stored hash is new or gone, every password is verified anew. Quotas stay as they are.
     pub fn adopt(&self, old: &Policy, new: &Policy) {
@@ -134,26 +138,25 @@ impl Gate {
             }
         }
     }
+}
 
-    /// Takes a charge of every quota that enforces, or of none; then of each that only reports.
-    fn charge(&self, charge: &Charge) -> Charged {
-        let now = self.clock.tick();
-        let (reporting, enforcing): (Vec<_>, Vec<_>) = charge.entries.iter().enumerate().partition(|(_, e)| e.reports);
-        self.charge_all(&enforcing, now)?;
-        let mut exhausted = Ok(());
-        for one in &reporting {
-            exhausted = exhausted.and(self.charge_all(std::slice::from_ref(one), now));
-        }
-        exhausted
+/// Takes a charge of every quota that enforces, or of none; then of each that only reports.
+pub fn charge(ledger: &Ledger, charge: &Charge, now: Tick) -> Charged {
+    let (reporting, enforcing): (Vec<_>, Vec<_>) = charge.entries.iter().enumerate().partition(|(_, e)| e.reports);
+    charge_all(ledger, &enforcing, now)?;
+    let mut exhausted = Ok(());
+    for one in &reporting {
+        exhausted = exhausted.and(charge_all(ledger, std::slice::from_ref(one), now));
     }
+    exhausted
+}
 
-    fn charge_all(&self, numbered: &[(usize, &ChargeEntry)], now: Tick) -> Charged {
-        let keys: Vec<[&[u8]; 2]> = numbered.iter().map(|(_, entry)| key(entry)).collect();
-        let entries: Vec<Entry<'_>> =
-            numbered.iter().zip(&keys).map(|((_, e), key)| Entry { rule: &e.rule, key, rate: e.rate }).collect();
-        let place = |index| numbered.get(index).map_or(index, |(place, _)| *place);
-        self.quotas.charge(&entries, now).map_err(|e| (place(e.index), e.wait))
-    }
+fn charge_all(ledger: &Ledger, numbered: &[(usize, &ChargeEntry)], now: Tick) -> Charged {
+    let keys: Vec<[&[u8]; 2]> = numbered.iter().map(|(_, entry)| key(entry)).collect();
+    let entries: Vec<Entry<'_>> =
+        numbered.iter().zip(&keys).map(|((_, e), key)| Entry { rule: &e.rule, key, rate: e.rate }).collect();
+    let place = |index| numbered.get(index).map_or(index, |(place, _)| *place);
+    ledger.charge(&entries, now).map_err(|e| (place(e.index), e.wait))
 }
 
 /// The hashes that passwords can match, by user.

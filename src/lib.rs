@@ -32,12 +32,15 @@
     )
 )]
 
+pub mod access_log;
 pub mod admin;
 pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decision;
+pub mod dry_run;
+pub mod explain;
 pub mod fetch;
 pub mod gate;
 pub mod limit;

@@ -30,7 +30,7 @@ pub use token_rule::{ClaimGlob, Condition, TokenRule, Unfit};
 
 use crate::auth::PasswordHash;
 use crate::auth::token::{ClaimPath, KeySet};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A policy, ready to judge.
@@ -81,6 +81,12 @@ impl Policy {
     pub fn verifier_memory_kib(&self) -> u32 {
         let stored = self.principals.iter().filter_map(|p| p.basic.as_ref()).flat_map(|basic| basic.hashes.iter());
         stored.chain(self.decoy.iter()).map(PasswordHash::memory_kib).max().unwrap_or(0)
+    }
+
+    /// The names of the published address sets that sources rely on.
+    pub fn set_names(&self) -> BTreeSet<&str> {
+        let sources = self.principals.iter().flat_map(|principal| principal.from.sources());
+        sources.flat_map(|source| source.sets.iter().map(String::as_str)).collect()
     }
 
     /// Every rule that reports, or did until a time; the whole policy is called `policy`.

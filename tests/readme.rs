@@ -198,15 +198,18 @@ fn every_limit_that_is_counted_says_where_it_is_set() {
 
 #[test]
 fn every_flag_of_the_readme_is_one() {
-    let output = Command::new(env!("CARGO_BIN_EXE_pushguard")).args(["serve", "--help"]).output().unwrap();
-    let help = String::from_utf8(output.stdout).unwrap();
+    let help = |command: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_pushguard")).args([command, "--help"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let help: String = ["serve", "check", "explain"].map(help).concat();
     let flags: Vec<&str> = README.split([' ', '`', '\n', '=']).filter(|word| word.starts_with("--")).collect();
     assert!(flags.len() > 10);
     // `hash` and `check` have their own, curl and the gateway theirs.
     let others = ["--data-binary", "--help", "--secrets"];
     for flag in flags {
-        let known = [" <", "\n"].iter().any(|end| help.contains(&format!("{flag}{end}")));
-        assert!(known || others.contains(&flag), "{flag} is no flag of serve");
+        let known = [" <", " ", "\n"].iter().any(|end| help.contains(&format!("{flag}{end}")));
+        assert!(known || others.contains(&flag), "{flag} is no flag");
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Reason;
 use crate::auth::Flaw;
 use crate::policy::Limit;
+use crate::request::RawHeadError;
 use std::time::Duration;
 
 /// A refused request.
@@ -61,6 +62,27 @@ impl Denial {
         Self { reason, hint: String::new(), detail: String::new(), flaw: None, retry: None, allow: None, limit: None }
     }
 
+    /// The refusal of what is not strict HTTP.
+    pub fn malformed(what: &str) -> Self {
+        Self::new(Reason::RequestMalformed).hint(what).detail(what)
+    }
+
+    /// The refusal of a head before anything is decided.
+    pub fn of_head(error: &RawHeadError) -> Self {
+        match error {
+            RawHeadError::Malformed(what) => Self::malformed(what),
+            RawHeadError::MethodUnknown => {
+                Self::new(Reason::MethodNotAllowed).allow("GET, PUT, POST, DELETE").detail(error.to_string())
+            }
+            RawHeadError::TargetTooLong { .. } => {
+                Self::new(Reason::TargetTooLong).limit(Limit::TargetBytes).hint(error.to_string())
+            }
+            RawHeadError::TooManyFields { .. } => {
+                Self::new(Reason::HeadTooLarge).limit(Limit::HeadFields).hint(error.to_string())
+            }
+        }
+    }
+
     /// Adds what the client should do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = shortened(hint.into());
@@ -102,6 +124,11 @@ impl Denial {
     pub fn limit(mut self, limit: Limit) -> Self {
         self.limit = Some(limit);
         self
+    }
+
+    /// The body of the answer, for a person.
+    pub fn answer(&self) -> String {
+        format!("{}: {}\n", self.reason.code(), self.public_text())
     }
 
     /// The one line that the client reads.

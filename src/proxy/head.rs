@@ -4,7 +4,7 @@ use super::listener::Refused;
 use super::wire::ByteStream;
 use crate::decision::{Denial, Reason};
 use crate::policy::{Limit, Limits};
-use crate::request::{HeadLimits, RawHead, RawHeadError};
+use crate::request::{HeadLimits, RawHead};
 use bytes::{Buf, BytesMut};
 use pingora_core::server::ShutdownWatch;
 use tokio::io::AsyncReadExt;
@@ -103,7 +103,7 @@ fn scan(buffer: &[u8], scanned: &mut usize, most: &HeadLimits) -> Scan {
             return Scan::Whole(end);
         }
         if !head.ends_with(b"\r\n") || end == 2 {
-            return Scan::Refused(malformed("a line is empty or does not end in CR LF"));
+            return Scan::Refused(Denial::malformed("a line is empty or does not end in CR LF"));
         }
         *scanned = end;
     }
@@ -121,30 +121,12 @@ fn too_large(buffer: &[u8], most: &HeadLimits) -> Denial {
     Denial::new(reason).limit(limit).hint(format!("at most {bytes} bytes are taken"))
 }
 
-fn malformed(what: &str) -> Denial {
-    Denial::new(Reason::RequestMalformed).hint(what).detail(what)
-}
-
 fn read(buffer: &mut BytesMut, end: usize, most: &HeadLimits) -> NextHead {
     let head = RawHead::read_within(buffer.get(..end).unwrap_or_default(), most);
     buffer.advance(end);
     match head {
         Ok(head) => NextHead::Read(head),
-        Err(error) => {
-            let denial = match &error {
-                RawHeadError::Malformed(what) => malformed(what),
-                RawHeadError::MethodUnknown => {
-                    Denial::new(Reason::MethodNotAllowed).allow("GET, PUT, POST, DELETE").detail(error.to_string())
-                }
-                RawHeadError::TargetTooLong { .. } => {
-                    Denial::new(Reason::TargetTooLong).limit(Limit::TargetBytes).hint(error.to_string())
-                }
-                RawHeadError::TooManyFields { .. } => {
-                    Denial::new(Reason::HeadTooLarge).limit(Limit::HeadFields).hint(error.to_string())
-                }
-            };
-            refused(denial)
-        }
+        Err(error) => refused(Denial::of_head(&error)),
     }
 }
 

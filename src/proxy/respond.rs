@@ -62,7 +62,7 @@ impl Answer {
             problem(denial, reply.request_id)
         } else {
             headers.push(("Content-Type", "text/plain; charset=utf-8".to_owned()));
-            format!("{}: {}\n", denial.reason.code(), denial.public_text())
+            denial.answer()
         };
         headers.push(("Cache-Control", "no-store".to_owned()));
         headers.push(("X-Content-Type-Options", "nosniff".to_owned()));

@@ -1,0 +1,67 @@
+//! What dry runs judge by: a policy file, the address sets that are at hand, the time.
+
+use super::random;
+use crate::config::{Secrets, load};
+use crate::policy::{NamedSets, Policy, World};
+use crate::prefix_set::PrefixSet;
+use crate::ranges::held::unix;
+use crate::ranges::store::Store;
+use ipnet::IpNet;
+use ring::rand::SystemRandom;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Where fetched address sets come from in a dry run.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct SetFlags {
+    /// The state folder of a guard that runs, for the address sets that it fetched
+    #[arg(long = "state.dir", env = "PUSHGUARD_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// An address set by hand, such as actions=192.0.2.0/24,198.51.100.7; repeat it for several
+    #[arg(long = "set", value_name = "NAME=CIDR,…", value_parser = named_set)]
+    sets: Vec<(String, Vec<IpNet>)>,
+}
+
+fn named_set(text: &str) -> Result<(String, Vec<IpNet>), String> {
+    let (name, list) = text.split_once('=').ok_or("expected NAME=CIDR,CIDR")?;
+    Ok((name.to_owned(), list.split(',').map(prefix).collect::<Result<_, _>>()?))
+}
+
+/// An address or a prefix.
+pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(address).ok_or_else(|| format!("{text:?} is not an address or prefix"))
+}
+
+/// The policy alone; its secrets need not be there.
+pub(super) fn policy(file: &Path) -> Result<Policy, String> {
+    let system = SystemRandom::new();
+    load(file, Secrets::Optional, &mut random::decoys(&system)).map(|loaded| loaded.policy).map_err(|p| p.to_string())
+}
+
+impl SetFlags {
+    /// The world of a policy at that time.
+    pub(super) fn world(&self, file: &Path, now: SystemTime) -> Result<World, String> {
+        let policy = policy(file)?;
+        let store = Store::new(self.state_dir.as_deref());
+        let mut sets = NamedSets::default();
+        for name in policy.set_names() {
+            if let Some(good) = store.good(name).map_err(|e| e.to_string())? {
+                sets.insert(name.to_owned(), Arc::new(good.held.set(unix(now))));
+            }
+        }
+        sets.extend(self.sets.iter().map(|(key, nets)| set(key.clone(), nets.clone())));
+        Ok(World { policy: Arc::new(policy), sets: Arc::new(sets), ..World::default() })
+    }
+}
+
+fn set(key: String, nets: Vec<IpNet>) -> (String, Arc<PrefixSet>) {
+    (key, Arc::new(PrefixSet::from_prefixes(nets)))
+}
+
+/// RFC 3339.
+pub(super) fn time(text: &str) -> Result<SystemTime, String> {
+    humantime::parse_rfc3339_weak(text).map_err(|_| format!("{text:?} is not a time such as 2030-01-31T12:00:00Z"))
+}
