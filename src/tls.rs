@@ -1,13 +1,15 @@
-//! TLS for those who connect: certificate and key out of files, checked whole before they are taken into use.
+//! TLS: certificates and keys out of files, checked whole before they are taken into use.
 //!
 //! TLS 1.2 and 1.3, HTTP/1.1 only. What a listener uses is swapped as one value, so a connection sees one certificate
 //! from its first byte to its last, and a pair that does not fit never replaces one that does.
 
 mod certificate;
+mod client;
 mod error;
 mod pem;
 
 pub use certificate::{Standing, Validity};
+pub use client::client;
 pub use error::TlsError;
 
 use arc_swap::ArcSwap;

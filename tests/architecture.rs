@@ -50,6 +50,7 @@ const CRATES: &[(&str, &str)] = &[
     ("rustls", "cli fetch proxy tls"),
     ("tokio_rustls", "proxy"),
     ("x509_cert", "tls"),
+    ("rustls_native_certs", "tls"),
     ("tracing", "cli logging proxy ranges record"),
     ("tracing_subscriber", "logging"),
     ("tokio", "admin auth cli proxy ranges"),

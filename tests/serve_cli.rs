@@ -198,7 +198,7 @@ fn a_wrong_command_line_is_64_and_help_is_0() {
         serve(&["--web.listen-address", "nonsense"]),
         serve(&["--web.listen-address", "127.0.0.1:99999"]),
         serve(&["--web.listen-address", "=127.0.0.1:0"]),
-        serve(&["--upstream.url", "https://127.0.0.1:1"]),
+        serve(&["--upstream.url", "ftp://127.0.0.1:1"]),
         serve(&["--upstream.url", "http://user:password@127.0.0.1:1"]),
         serve(&["--log.format", "xml"]),
         serve(&["--log.level", "loud"]),

@@ -203,7 +203,7 @@ fn a_pair_that_does_not_fit_keeps_the_one_before() {
         ("empty files", pair("", ""), "no certificate in it"),
         ("the two exchanged", pair(&other.key, &other.certificate), "no certificate in it"),
         ("no key", pair(&other.certificate, "nothing\n"), "no private key in it"),
-        ("no certificate inside", garbled, "the first certificate is not one"),
+        ("no certificate inside", garbled, "a certificate is not one"),
         ("expired", authority.issue(now - hours(48)..now - hours(24)), "expired at 2"),
         ("too early", authority.issue(now + hours(24)..now + hours(48)), "not valid before 2"),
     ];

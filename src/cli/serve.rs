@@ -51,7 +51,7 @@ pub(super) struct Serve {
     #[arg(long = "policy.watch-interval", env = "PUSHGUARD_POLICY_WATCH_INTERVAL", value_name = "DURATION")]
     #[arg(default_value = "5s", value_parser = watch_interval)]
     watch_interval: Duration,
-    /// The Pushgateway behind
+    /// The Pushgateway behind, http or https
     #[arg(
         long = "upstream.url",
         env = "PUSHGUARD_UPSTREAM_URL",
@@ -59,6 +59,9 @@ pub(super) struct Serve {
         default_value = "http://127.0.0.1:9092"
     )]
     upstream_url: UpstreamUrl,
+    /// The authorities that may sign the certificate of an https gateway, PEM, instead of those of the system
+    #[arg(long = "upstream.ca-file", env = "PUSHGUARD_UPSTREAM_CA_FILE", value_name = "FILE")]
+    upstream_ca_file: Option<PathBuf>,
     /// Where to listen, HOST:PORT or :PORT; repeat it for several listeners, which a policy tells apart by NAME
     /// (default: "default"). Port 0 takes a free one
     #[arg(
@@ -149,6 +152,7 @@ impl Serve {
     fn start(&self, policy: Policy, file: (PolicyFile, Watched), clock: Arc<dyn Clock>) -> Result<(), String> {
         self.check_names()?;
         self.check_state_folder()?;
+        let upstream = Arc::new(self.upstream(clock.clone())?);
         let metrics = Arc::new(Metrics::new());
         let names: Vec<String> = file.0.listeners.iter().cloned().chain([ADMIN.to_owned()]).collect();
         let certificates = Certificates::read(self.tls.files(&names)?, clock.clone(), metrics.clone())?;
@@ -163,7 +167,8 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(|e| format!("cannot start threads: {e}"))?;
-        let served = runtime.block_on(self.serve(policy, file, (clock, metrics), certificates, (doors, admin)));
+        let served =
+            runtime.block_on(self.serve(policy, file, (clock, metrics), certificates, upstream, (doors, admin)));
         runtime.shutdown_background();
         served
     }
@@ -193,6 +198,7 @@ impl Serve {
         (source, watched): (PolicyFile, Watched),
         (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
         certificates: Certificates,
+        upstream: Arc<Upstream>,
         (doors, admin): (Vec<Door>, Door),
     ) -> Result<(), String> {
         let limits = self.limits.limits();
@@ -206,7 +212,6 @@ impl Serve {
         let gate = Gate::new(clock.clone(), limits, policy.verifier_memory_kib(), cache_key);
         let settings = self.range_settings(clock.clone(), &metrics);
         let live = Arc::new(Live::new(policy));
-        let upstream = Arc::new(Upstream::new(self.upstream_url.clone(), limits, clock.clone()));
         let proxy = Arc::new(Proxy {
             live: live.clone(),
             gate,
@@ -275,6 +280,15 @@ impl Serve {
             Running { ready, draining: drain, stopping: stop, services, in_flight: house.in_flight.clone(), upstream };
         self.stop.run(signal, signals, running).await;
         Ok(())
+    }
+
+    fn upstream(&self, clock: Arc<dyn Clock>) -> Result<Upstream, String> {
+        let (url, ca_file) = (self.upstream_url.clone(), self.upstream_ca_file.as_deref());
+        if ca_file.is_some() && url.tls_name().is_none() {
+            return Err("--upstream.ca-file is for an https:// --upstream.url".to_owned());
+        }
+        let authorities = || crate::tls::client(ca_file);
+        Upstream::new(url, authorities, self.limits.limits(), clock).map_err(|e| format!("--upstream.ca-file: {e}"))
     }
 
     fn web(&self) -> Web {

@@ -1,7 +1,9 @@
-//! The gateway: requests built from scratch out of a permit, over pingora's connection pool.
+//! The gateway: requests built from scratch out of a permit, over a pool of connections.
 
 mod exchange;
 mod order;
+mod pool;
+mod secured;
 mod status;
 mod url;
 mod watch;
@@ -22,21 +24,19 @@ use bytes::{Bytes, BytesMut};
 pub(super) use exchange::Reading;
 use order::Order;
 use pingora_core::BError;
-use pingora_core::connectors::http::v1::Connector;
 use pingora_http::{RequestHeader, ResponseHeader};
+use pool::{Pool, Transport};
+use rustls::ClientConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// How long an unused connection to the gateway is kept.
-const POOL_IDLE: Duration = Duration::from_secs(60);
-
 /// The gateway behind the proxy.
 pub struct Upstream {
     url: UpstreamUrl,
-    connector: Connector,
+    pool: Pool,
     order: Order,
     scrapes: Arc<Room>,
     reads: Arc<Room>,
@@ -83,22 +83,25 @@ impl Failure {
 }
 
 impl Upstream {
-    /// A gateway at `url`; nothing is connected yet.
-    pub fn new(url: UpstreamUrl, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+    /// A gateway at `url`; nothing is connected yet. `tls` is asked where it is spoken to with TLS.
+    ///
+    /// # Errors
+    /// Those of `tls`.
+    pub fn new<E>(
+        url: UpstreamUrl,
+        tls: impl FnOnce() -> Result<Arc<ClientConfig>, E>,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, E> {
+        let transport = match url.tls_name() {
+            Some(name) => Transport::Tls { config: tls()?, name: name.clone() },
+            None => Transport::Plain,
+        };
         let order = Order::new(limits.upstream_writes, limits.upstream_queue, limits.group_queue);
         let resolved = parking_lot::Mutex::new(None);
         let [scrapes, reads] = [limits.upstream_scrapes, limits.upstream_reads].map(room);
-        Self {
-            url,
-            connector: Connector::new(None),
-            order,
-            scrapes,
-            reads,
-            limits,
-            resolved,
-            connected: Notify::new(),
-            clock,
-        }
+        let (pool, connected) = (Pool::new(transport), Notify::new());
+        Ok(Self { url, pool, order, scrapes, reads, limits, resolved, connected, clock })
     }
 
     /// Whether a write is on its way, waited for or not.
@@ -213,8 +216,9 @@ impl Upstream {
 
     /// Gives the connection back to the pool.
     pub(super) async fn finish(&self, reading: Reading) {
-        let (session, peer) = reading.into_parts();
-        self.connector.release_http_session(session, &peer, Some(POOL_IDLE)).await;
+        if let Some(link) = reading.into_link().await {
+            self.pool.put(link, self.clock.tick());
+        }
     }
 
     /// A request head with nothing of the client's in it but what is passed on with every request.

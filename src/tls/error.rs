@@ -29,7 +29,7 @@ pub enum TlsError {
         file: PathBuf,
     },
     /// PEM around something else.
-    #[error("{}: the first certificate is not one: {what}", file.display())]
+    #[error("{}: a certificate is not one: {what}", file.display())]
     Certificate {
         /// Which file.
         file: PathBuf,
@@ -58,6 +58,9 @@ pub enum TlsError {
         /// The key's file.
         key: PathBuf,
     },
+    /// There is nobody whose signature could be trusted.
+    #[error("the system has no certificates of authorities; install ca-certificates, or name a file of your own")]
+    NoAuthorities,
     /// Not a matter of the files.
     #[error("TLS cannot be set up: {0}")]
     Library(String),

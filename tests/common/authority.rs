@@ -59,9 +59,14 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A server's pair.
+    /// The pair of the server [`HOST`].
     pub fn issue(&self, life: Range<SystemTime>) -> Pair {
-        let mut params = CertificateParams::new([HOST.to_owned()]).unwrap();
+        self.issue_for(HOST, life)
+    }
+
+    /// The pair of a server.
+    pub fn issue_for(&self, host: &str, life: Range<SystemTime>) -> Pair {
+        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
         (params.not_before, params.not_after) = (life.start.into(), life.end.into());
         let key = KeyPair::generate().unwrap();
         Pair { certificate: params.signed_by(&key, &self.0).unwrap().pem(), key: key.serialize_pem() }

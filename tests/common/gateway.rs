@@ -3,6 +3,7 @@
 use super::http::Request;
 use super::log::Log;
 use super::{gateway_is_demanded, skip, wait_exit};
+use pushguard::tls::TlsFiles;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -68,17 +69,37 @@ impl Gateway {
         }
     }
 
-    fn start_once(mut command: Command, address: SocketAddr) -> Option<Self> {
+    /// One that speaks TLS only, with that pair.
+    pub fn start_with_tls(files: &TlsFiles) -> Self {
+        let config = files.certificate.with_file_name("web.yml");
+        let [certificate, key] = [&files.certificate, &files.key].map(|file| file.to_str().unwrap());
+        let text = format!("tls_server_config:\n  cert_file: {certificate}\n  key_file: {key}\n");
+        std::fs::write(&config, text).unwrap();
+        let free = || TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+        let started = (0..20).find_map(|_| {
+            let mut command = Command::new(binary());
+            command.arg(format!("--web.config.file={}", config.display()));
+            Self::spawn(command, free(), "TLS is enabled")
+        });
+        started.expect("a gateway on a free port")
+    }
+
+    fn start_once(command: Command, address: SocketAddr) -> Option<Self> {
+        let gateway = Self::spawn(command, address, "TLS is disabled")?;
+        super::wait_for("the gateway's readiness", || {
+            (Request::get("/-/ready").send(address).status == 200).then_some(())
+        });
+        Some(gateway)
+    }
+
+    fn spawn(mut command: Command, address: SocketAddr, says: &str) -> Option<Self> {
         command.arg("--persistence.file=").arg(format!("--web.listen-address={address}"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the gateway can be run");
         let log = Log::follow(child.stderr.take().unwrap());
         let gateway = Self { child, address };
         // It says so once it is bound; a port that is taken ends it instead.
-        log.find(|lines| lines.iter().any(|line| line.contains("TLS is disabled")).then_some(()))?;
-        super::wait_for("the gateway's readiness", || {
-            (Request::get("/-/ready").send(address).status == 200).then_some(())
-        });
+        log.find(|lines| lines.iter().any(|line| line.contains(says)).then_some(()))?;
         Some(gateway)
     }
 

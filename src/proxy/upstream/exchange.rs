@@ -1,12 +1,12 @@
 //! One request and the head of its answer, tried a second time only where that is safe.
 
+use super::pool::Link;
 use super::{Failure, Upstream};
 use crate::decision::Reason;
 use crate::policy::Limit;
 use crate::proxy::room::Taken;
 use bytes::Bytes;
 use pingora_core::protocols::http::v1::client::HttpSession;
-use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{BError, Error, ErrorType};
 use pingora_http::{RequestHeader, ResponseHeader};
 use std::net::SocketAddr;
@@ -21,14 +21,10 @@ const EARLY_ANSWER: Duration = Duration::from_secs(1);
 /// How long a name keeps its address; pods move.
 const RESOLVED: Duration = Duration::from_secs(5);
 
-/// The pool of connections for requests, and the one of those that are not kept.
-const REQUESTS: u64 = 0;
-const OWN: u64 = 1;
-
 /// An answer whose body is still with the gateway.
 pub(in crate::proxy) struct Reading {
     session: HttpSession,
-    peer: HttpPeer,
+    address: SocketAddr,
     /// The head of the answer.
     pub(in crate::proxy) header: ResponseHeader,
     /// Whether the connection served before.
@@ -41,8 +37,8 @@ pub(in crate::proxy) struct Reading {
 }
 
 impl Reading {
-    fn new(session: HttpSession, peer: HttpPeer, header: ResponseHeader, reused: bool) -> Self {
-        Self { session, peer, header, reused, place: None, most: 0, limit: Limit::AnswerBytes, read: 0 }
+    fn new(session: HttpSession, address: SocketAddr, header: ResponseHeader, reused: bool) -> Self {
+        Self { session, address, header, reused, place: None, most: 0, limit: Limit::AnswerBytes, read: 0 }
     }
 
     /// Admits so many bytes of a body; none were before.
@@ -71,8 +67,10 @@ impl Reading {
         Failure::limited(Reason::UpstreamFailed, self.limit, detail)
     }
 
-    pub(super) fn into_parts(self) -> (HttpSession, HttpPeer) {
-        (self.session, self.peer)
+    /// The connection, where it may carry another request.
+    pub(super) async fn into_link(mut self) -> Option<Link> {
+        self.session.respect_keepalive();
+        self.session.reuse().await.map(|stream| Link { stream, address: self.address })
     }
 }
 
@@ -114,53 +112,53 @@ impl Upstream {
 
     /// Asks once, over a connection of its own, for something that nobody waits for.
     pub(super) async fn ask(&self, request: &RequestHeader) -> Result<Reading, Failure> {
-        let connection = self.connect(OWN).await?;
+        let connection = self.connect(false).await?;
         self.attempt_over(connection, request, &Bytes::new()).await.map_err(|attempt| match attempt {
             Attempt::Unsent(failure) | Attempt::Dropped(failure) | Attempt::Failed(failure) => failure,
         })
     }
 
     async fn attempt(&self, request: &RequestHeader, body: &Bytes) -> Result<Reading, Attempt> {
-        let connection = self.connect(REQUESTS).await.map_err(Attempt::Unsent)?;
+        let connection = self.connect(true).await.map_err(Attempt::Unsent)?;
         self.attempt_over(connection, request, body).await
     }
 
     async fn attempt_over(
         &self,
-        (mut session, peer, reused): (HttpSession, HttpPeer, bool),
+        (Link { stream, address }, reused): (Link, bool),
         request: &RequestHeader,
         body: &Bytes,
     ) -> Result<Reading, Attempt> {
+        let mut session = HttpSession::new(stream);
         let header = match send(&mut session, request, body).await {
             Ok(()) => timeout(self.limits.first_byte, answer(&mut session)).await,
             // The gateway may have refused the request without reading all of it.
             Err(error) => Ok(timeout(EARLY_ANSWER, answer(&mut session)).await.unwrap_or(Err(error))),
         };
         match header {
-            Ok(Ok(header)) => Ok(Reading::new(session, peer, header, reused)),
+            Ok(Ok(header)) => Ok(Reading::new(session, address, header, reused)),
             Ok(Err(error)) if reused && ended_unanswered(&error) => Err(Attempt::Dropped(failed(&error))),
             Ok(Err(error)) => Err(Attempt::Failed(failed(&error))),
             Err(_) => Err(Attempt::Failed(Failure::slow(Limit::FirstByteTime))),
         }
     }
 
-    /// A pooled or new connection, to the first of the gateway's addresses that takes one.
-    async fn connect(&self, pool: u64) -> Result<(HttpSession, HttpPeer, bool), Failure> {
+    /// A new connection, or where that will do a pooled one, to the first of the gateway's addresses that takes one.
+    async fn connect(&self, pooled: bool) -> Result<(Link, bool), Failure> {
         let unavailable = |detail: String| Failure::new(Reason::UpstreamUnavailable, detail);
         let addresses = self.resolve().await.map_err(|e| unavailable(format!("{}: {e}", self.url.authority())))?;
         let (mut failures, mut limit) = (Vec::new(), None);
         for address in addresses.iter() {
-            let mut peer = HttpPeer::new(*address, false, String::new());
-            peer.group_key = pool;
-            peer.options.connection_timeout = Some(self.limits.connect);
-            peer.options.total_connection_timeout = Some(self.limits.connect);
-            match self.connector.get_http_session(&peer).await {
-                Ok((session, reused)) => return Ok((session, peer, reused)),
-                Err(error) => {
-                    if *error.etype() == ErrorType::ConnectTimedout {
-                        limit = Some(Limit::ConnectTime);
-                    }
-                    failures.push(format!("{address}: {}", error.etype().as_str()));
+            let waiting = if pooled { self.pool.take(*address, self.clock.tick()) } else { None };
+            if let Some(link) = waiting {
+                return Ok((link, true));
+            }
+            match timeout(self.limits.connect, self.pool.connect(*address)).await {
+                Ok(Ok(link)) => return Ok((link, false)),
+                Ok(Err(error)) => failures.push(format!("{address}: {error}")),
+                Err(_) => {
+                    limit = Some(Limit::ConnectTime);
+                    failures.push(format!("{address}: connecting took too long"));
                 }
             }
         }
