@@ -106,6 +106,11 @@ measure: ## Print idle memory, and CPU per push beside bare forwarding by nginx
 	@cargo build --release --locked
 	@PUSHGATEWAY="$$(tests/scripts/gateway.sh)" python3 tests/scripts/measure/measure.py
 
+.PHONY: bench
+bench: ## Measure against other crates: look-ups in the address list (../shared/data must be there)
+	@tests/scripts/need.sh cc=build-essential cmake
+	cargo bench --locked --bench ranges
+
 .PHONY: slow
 slow: ## Attack with slowhttptest for SLOW_SECONDS=60 each way, print how honest pushes fare
 	@tests/scripts/need.sh cc=build-essential cmake curl python3 slowhttptest

@@ -57,6 +57,11 @@ impl PrefixSet {
         (v4, networks(&self.v6))
     }
 
+    /// The memory that the ranges take, bytes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.v4) + size_of_val(&*self.v6)
+    }
+
     /// The number of ranges, IPv4 and IPv6 together, after merging.
     pub fn ranges(&self) -> usize {
         self.v4.len() + self.v6.len()
