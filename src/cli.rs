@@ -9,6 +9,7 @@ mod limits;
 mod listen;
 mod random;
 mod range_flags;
+mod ranges;
 mod serve;
 mod world;
 
@@ -35,6 +36,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Read a password on standard input and print its argon2id hash; one line end behind it is not part of it
     Hash(hash::Hash),
+    /// Look at address lists, compare, fetch, export and approve them
+    Ranges(Box<ranges::Ranges>),
 }
 
 /// How a command ended.
@@ -62,6 +65,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Hash(hash) => hash.run(),
+        Command::Ranges(ranges) => ranges.run(),
     };
     match outcome {
         Outcome::Ok => ExitCode::SUCCESS,

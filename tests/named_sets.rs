@@ -179,3 +179,30 @@ fn readiness_waits_for_a_list_but_not_for_ever() {
     push(&patient, "127.0.0.1").is(200, "", "in the list");
     assert!(patient.log.lines().iter().all(|line| line.get("msg") != "ready without address lists"));
 }
+
+#[test]
+fn an_approval_is_taken_by_a_running_guard() {
+    let upstream = Upstream::start(|_| ok());
+    let shrunk = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (now, big, small) = (shrunk.clone(), r#"{"actions":["127.0.0.0/24"]}"#, r#"{"actions":["127.0.0.0/30"]}"#);
+    let github = Upstream::start(move |_| {
+        answer("200 OK", "", if now.load(std::sync::atomic::Ordering::SeqCst) { small } else { big })
+    });
+    let state = tempfile::tempdir().unwrap();
+    let guard =
+        start(&upstream, &github.url()).flag("--state.dir", &path(state.path())).flag("--ranges.interval", "1s").run();
+    listed(&guard, "ranges updated").is(200, "", "fetched");
+    shrunk.store(true, std::sync::atomic::Ordering::SeqCst);
+    let refused = guard.log.line("of the refusal", |line| line.get("msg") == "ranges refused");
+    assert_eq!((&refused["reason"], &refused["approvable"]), ("loss", "true"));
+    let metrics = Request::get("/metrics").send(guard.admin()).text();
+    assert!(metrics.contains("pushguard_ranges_refused_total{set=\"actions\",reason=\"loss\"}"), "{metrics}");
+    let approve = std::process::Command::new(env!("CARGO_BIN_EXE_pushguard"))
+        .args(["ranges", "approve", "actions", "--state.dir", &path(state.path())])
+        .output()
+        .unwrap();
+    assert!(approve.status.success(), "{approve:?}");
+    let before = std::time::Instant::now();
+    wait(&guard, "ranges approved");
+    assert!(before.elapsed() < std::time::Duration::from_secs(10));
+}

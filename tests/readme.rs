@@ -205,8 +205,8 @@ fn every_flag_of_the_readme_is_one() {
     let help: String = ["serve", "check", "explain"].map(help).concat();
     let flags: Vec<&str> = README.split([' ', '`', '\n', '=']).filter(|word| word.starts_with("--")).collect();
     assert!(flags.len() > 10);
-    // `hash` and `check` have their own, curl and the gateway theirs.
-    let others = ["--data-binary", "--help", "--secrets"];
+    // Other commands have their own, curl and the gateway theirs.
+    let others = ["--data-binary", "--format", "--help", "--secrets"];
     for flag in flags {
         let known = [" <", " ", "\n"].iter().any(|end| help.contains(&format!("{flag}{end}")));
         assert!(known || others.contains(&flag), "{flag} is no flag");

@@ -1,8 +1,9 @@
 //! Where address lists come from, and how long they are believed, as flags.
 
-use crate::fetch::{Url, check_url};
+use crate::fetch::{Timeouts, Url, check_url};
 use crate::policy::Ranges;
 use crate::ranges::Lines;
+use crate::ranges::ask::Asker;
 use crate::ranges::feed::{Feed, Origin};
 use crate::ranges::github;
 use crate::ranges::keeper::{MaxAge, PastAge};
@@ -80,13 +81,22 @@ impl ListFlags {
         Ok(feeds)
     }
 
+    /// What asks those feeds once.
+    ///
+    /// # Errors
+    /// Where one cannot be asked.
+    pub(super) fn askers(&self, feeds: &[Feed]) -> Result<Vec<Asker>, String> {
+        provide_tls();
+        let asker = |feed: &Feed| Asker::new(feed, self.ca_file.as_deref(), Timeouts::default());
+        feeds.iter().map(asker).collect::<Result<_, _>>().map_err(|error| error.to_string())
+    }
+
     /// Lines to those feeds.
     ///
     /// # Errors
     /// Where one cannot be asked.
     pub(super) fn lines(&self, feeds: Vec<Feed>) -> Result<Lines, String> {
-        // One crypto library for everything that speaks TLS; a second call finds it installed.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        provide_tls();
         Lines::new(feeds, self.ca_file.as_deref()).map_err(|error| format!("the address lists: {error}"))
     }
 }
@@ -103,6 +113,11 @@ impl AgeFlags {
         };
         MaxAge { age: self.max_age, then }
     }
+}
+
+fn provide_tls() {
+    // One crypto library for everything that speaks TLS; a second call finds it installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 fn long(text: &str) -> Result<Duration, String> {

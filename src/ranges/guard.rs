@@ -144,19 +144,19 @@ fn settled(held: &Held, now: UnixTime) -> impl Iterator<Item = Prefix> {
 fn prefix_fits(prefix: Prefix, rules: Rules, approved: bool) -> Result<(), Refusal> {
     let special = special_purpose(prefix.net());
     let private = rules.allow_private || !rules.fetched;
-    match special {
-        Some((range, _)) if !private => return Err(Refusal::Special { prefix, range }),
-        // Nobody on the internet has an address in it, however broad it is.
-        Some((_, true)) => return Ok(()),
-        _ => {}
-    }
+    // Where all of it is special, nobody on the internet has an address in it, however broad it is.
+    let whole = special.is_some_and(|(_, whole)| whole);
     let (v4, v6) = match (rules.fetched, approved) {
         (true, false) => BROADEST,
         (true, true) => BROADEST_APPROVED,
         (false, _) => (1, 1),
     };
     let least = if prefix.net().addr().is_ipv4() { v4 } else { v6 };
-    if prefix.net().prefix_len() < least { Err(Refusal::TooBroad { prefix, least }) } else { Ok(()) }
+    match special {
+        _ if prefix.net().prefix_len() < least && !whole => Err(Refusal::TooBroad { prefix, least }),
+        Some((range, _)) if !private => Err(Refusal::Special { prefix, range }),
+        _ => Ok(()),
+    }
 }
 
 fn replace(held: Option<&Held>, new: &BTreeSet<Prefix>, rules: Rules, now: UnixTime) -> Held {

@@ -220,6 +220,7 @@ fn counts_the_newest_real_document() {
     let set = PrefixSet::from_prefixes(list.iter().copied());
     assert_eq!((list.len(), read(&at("/actions_macos"), &body).unwrap().len()), (7280, 8));
     assert_eq!((set.ranges(), set.coverage().0 / 10_000), (2003 + 651, 2794));
+    assert!(set.bytes() < 128 * 1024, "{} bytes", set.bytes());
     let key = read(&at("/commit_signing_keys"), &body).unwrap_err();
     assert!(matches!(&key, ListError::BadEntry { entry, .. } if entry.starts_with("-----BEGIN PGP")), "{key}");
 }
