@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 /// stand on several lines.
 const EDGES: &[(&str, &str)] = &[
     ("main", "cli"),
-    ("cli", "admin auth clock config fetch gate live logging metrics policy proxy ranges request secret state tls"),
+    (
+        "cli",
+        "admin auth clock config fetch gate live logging metrics policy prefix_set proxy ranges request secret state tls",
+    ),
     ("admin", "decision metrics proxy request"),
     ("proxy", "clock decision gate live metrics payload policy record request tls"),
     ("record", "decision metrics policy request"),
