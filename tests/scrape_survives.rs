@@ -383,7 +383,11 @@ fn scraped(prometheus: Option<&Prometheus>, gateway: &Gateway, about: &str, take
     assert_eq!(intact(gateway), Ok(()), "{about}");
     let Some(prometheus) = prometheus else { return };
     assert_eq!(prometheus.next_scrape(), up(), "{about}; what was taken:\n{}", taken.join("\n"));
-    assert_eq!(prometheus.value("count(push_time_seconds)"), known(gateway), "{about}: groups that Prometheus knows");
+    // A scrape is told of a moment before its samples can be asked for.
+    let expected = known(gateway);
+    common::wait_for(&format!("{about}: {expected:?} groups that Prometheus knows"), || {
+        (prometheus.value("count(push_time_seconds)") == expected).then_some(())
+    });
 }
 
 /// How many groups Prometheus can tell apart: to it an empty label is none.
