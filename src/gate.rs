@@ -30,6 +30,8 @@ pub struct Gate {
 /// How far a request came without its body.
 #[derive(Debug)]
 pub enum Gated {
+    /// A key of that issuer is wanted that is not known: ask for it, and start over in a new world.
+    Keys(Arc<str>),
     /// The body is wanted.
     Inspect(Admission),
     /// It is decided.
@@ -60,7 +62,12 @@ impl Gate {
         loop {
             match decide(world, head, facts) {
                 Step::Verify(claim) => facts.login = Some(self.verify(&claim, head).await),
-                Step::VerifyToken(claim) => facts.token = Some(self.verify_token(world, &claim)),
+                Step::VerifyToken(claim) => match self.verify_token(world, &claim) {
+                    Err(TokenFault { unknown_key_of: Some(issuer), .. }) if !facts.keys_asked => {
+                        return Gated::Keys(issuer);
+                    }
+                    verified => facts.token = Some(verified),
+                },
                 Step::Charge(charge) if charge.for_body => facts.charged_for_body = Some(self.charge(&charge)),
                 Step::Charge(charge) => facts.charged = Some(self.charge(&charge)),
                 Step::Inspect(admission) => return Gated::Inspect(admission),

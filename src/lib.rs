@@ -43,6 +43,7 @@ pub mod dry_run;
 pub mod explain;
 pub mod fetch;
 pub mod gate;
+pub mod keys;
 pub mod limit;
 pub mod live;
 pub mod logging;

@@ -1,6 +1,6 @@
 //! The world that requests are judged by, and how a new one takes its place: whole, at once, between two requests.
 
-use crate::policy::{NamedSets, Policy, World};
+use crate::policy::{IssuerKeys, NamedSets, Policy, World};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -28,6 +28,11 @@ impl Live {
     /// Publishes new address sets.
     pub fn publish_sets(&self, sets: Arc<NamedSets>) {
         self.publish(|world| World { sets, ..world });
+    }
+
+    /// Publishes new signing keys.
+    pub fn publish_keys(&self, keys: Arc<IssuerKeys>) {
+        self.publish(|world| World { keys, ..world });
     }
 
     /// Publishes a new policy; answers the generation that it is the first of.

@@ -2,10 +2,12 @@
 //! from a client.
 
 mod credentials;
+mod keys;
 mod ranges;
 mod tls;
 
 pub use credentials::CredentialMetrics;
+pub use keys::KeyMetrics;
 pub use ranges::{FeedLabels, FetchErrorLabels, RangeMetrics, RefusedLabels, SetGauge, SetLabels};
 pub use tls::TlsMetrics;
 
@@ -82,6 +84,8 @@ pub struct Metrics {
     pub connections_refused: Counter,
     /// What came of credentials.
     pub credentials: CredentialMetrics,
+    /// The signing keys of issuers.
+    pub keys: KeyMetrics,
     /// The address sets.
     pub ranges: RangeMetrics,
     cleartext_credentials: Family<ListenerLabels, Gauge>,
@@ -108,6 +112,7 @@ impl Metrics {
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             credentials: CredentialMetrics::default(),
+            keys: KeyMetrics::default(),
             ranges: RangeMetrics::default(),
             cleartext_credentials: Family::default(),
             hidden_clients: Family::default(),
@@ -138,6 +143,7 @@ impl Metrics {
             metrics.connections_refused.clone(),
         );
         metrics.credentials.register(&mut registry);
+        metrics.keys.register(&mut registry);
         registry.register(
             "listener_cleartext_credentials",
             "1 for a listener that takes credentials without TLS on an address other than loopback",

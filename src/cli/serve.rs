@@ -16,6 +16,7 @@ use super::{Outcome, complain, random};
 use crate::admin::Admin;
 use crate::clock::{Clock, SystemClock};
 use crate::gate::Gate;
+use crate::keys::{self, Keys};
 use crate::live::Live;
 use crate::logging;
 use crate::metrics::Metrics;
@@ -212,9 +213,11 @@ impl Serve {
         let gate = Gate::new(clock.clone(), limits, policy.verifier_memory_kib(), cache_key);
         let settings = self.range_settings(clock.clone(), &metrics);
         let live = Arc::new(Live::new(policy));
+        let keys = self.keys(&live, clock.clone(), &metrics)?;
         let proxy = Arc::new(Proxy {
             live: live.clone(),
             gate,
+            keys,
             upstream: upstream.clone(),
             limits,
             body_room: Room::new(limits.body_bytes),
@@ -298,6 +301,21 @@ impl Serve {
             route_prefix: self.route_prefix.clone().unwrap_or(path),
             external_origin: external.map(|url| url.origin.clone()),
         }
+    }
+
+    /// Asks issuers from now on.
+    fn keys(&self, live: &Arc<Live>, clock: Arc<dyn Clock>, metrics: &Metrics) -> Result<Arc<Keys>, String> {
+        // One crypto library for everything that speaks TLS; a second call finds it installed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let world = live.clone();
+        let keys = Keys::new(keys::Settings {
+            folder: self.state_dir.clone(),
+            clock,
+            metrics: metrics.keys.clone(),
+            publish: Box::new(move |keys| world.publish_keys(keys)),
+        });
+        keys.change(Keys::lines(&live.load().policy)?);
+        Ok(keys)
     }
 
     fn range_settings(&self, clock: Arc<dyn Clock>, metrics: &Metrics) -> Settings {

@@ -151,15 +151,18 @@ fn keys(reader: &mut Reader, map: &mut Map<'_>, (folder, secrets): (&Path, Secre
             .and_then(|json| KeySet::parse(&json).map_err(|error| reader.problem(&file.path, error.to_string())).ok())
             .map_or(KeySource::Missing, |keys| KeySource::File(Arc::new(keys)));
     }
-    reader.problem(&map.path, "jwks_file is missing: keys are read from a file; fetching them comes next");
     let jwks_url = url.and_then(|node| {
         let url = reader.text(&node)?;
         check_url(&url).map_err(|message| reader.problem(&node.path, format!("{url:?} {message}"))).ok()?;
         Some(url)
     });
-    let ca = ca.and_then(|node| content(reader, &node, folder, secrets, MAX_CA_BYTES));
+    let ca_file = ca.and_then(|node| {
+        // It is read again when the issuer is asked; a mistake is better told now.
+        content(reader, &node, folder, secrets, MAX_CA_BYTES)?;
+        Some(folder.join(reader.text(&node)?))
+    });
     let bearer_file = bearer.and_then(|node| reader.text(&node)).map(|file| folder.join(file));
-    KeySource::Published(Published { jwks_url, ca, bearer_file })
+    KeySource::Published(Published { jwks_url, ca_file, bearer_file })
 }
 
 /// A file that holds no secret. Where policies are only checked, it need not be there.

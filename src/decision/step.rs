@@ -33,6 +33,8 @@ pub struct Facts {
     pub now: Option<SystemTime>,
     /// Whether the password holds.
     pub login: Option<Result<(), LoginFailure>>,
+    /// Whether the token's issuer was asked anew for a key that is not known.
+    pub keys_asked: bool,
     /// What the token says, if it holds.
     pub token: Option<Result<Verified, TokenFault>>,
     /// Whether the quotas were charged.

@@ -142,8 +142,8 @@ pub enum KeySource {
 pub struct Published {
     /// The address of the keys; none: the issuer's discovery document names it.
     pub jwks_url: Option<String>,
-    /// Certificates, in PEM, that are trusted instead of the system's.
-    pub ca: Option<Vec<u8>>,
+    /// Certificates, in PEM, of further authorities that its host may prove itself by.
+    pub ca_file: Option<PathBuf>,
     /// A file with a bearer token for the issuer, read at each fetch because it is rotated.
     pub bearer_file: Option<PathBuf>,
 }

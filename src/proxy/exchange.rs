@@ -11,6 +11,7 @@ use super::wire::{AnswerHead, Wire};
 use crate::clock::Clock;
 use crate::decision::{Admission, Decision, Denial, Facts, Permit, Reason, Verdict, Work};
 use crate::gate::{Gate, Gated};
+use crate::keys::Keys;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::payload::Format;
@@ -30,6 +31,8 @@ pub struct Proxy {
     pub live: Arc<Live>,
     /// What outlives a request.
     pub gate: Gate,
+    /// The signing keys.
+    pub keys: Arc<Keys>,
     /// The gateway.
     pub upstream: Arc<Upstream>,
     /// The limits.
@@ -65,7 +68,7 @@ struct Story {
 impl Handler for Proxy {
     async fn handle(&self, incoming: Incoming<'_>) {
         let Incoming { head, peer, announced, listener, started, wire, shutdown } = incoming;
-        let world = self.live.load();
+        let mut world = self.live.load();
         let request_id = (self.ids)();
         let time = Time::new(&*self.clock, started, &self.limits);
         let (head, story) = match head {
@@ -79,10 +82,22 @@ impl Handler for Proxy {
                 if from.trusted.is_empty() && is_private(peer) && raw.field("x-forwarded-for").is_some() {
                     self.metrics.count_hidden_client(listener);
                 }
-                let head = Head::read(&raw, &from, listener.clone(), &self.web);
+                let read = |world: &World| {
+                    let from = world.policy.listener(listener).peer(peer, announced);
+                    Head::read(&raw, &from, listener.clone(), &self.web)
+                };
+                let mut head = read(&world);
                 let reply = Reply { request_id: &request_id, would_deny: None, json: head.accepts_json, shutdown };
-                let story = self.answer(&world, &head, &mut Client { wire: &mut *wire, reply, time }).await;
-                (Some(head), story)
+                let client = &mut Client { wire: &mut *wire, reply, time };
+                let mut story = self.answer(&world, &head, client, false).await;
+                if let Err(issuer) = story {
+                    // The request starts over by what is known now, all of it.
+                    self.keys.wanted(&issuer).await;
+                    world = self.live.load();
+                    head = read(&world);
+                    story = self.answer(&world, &head, client, true).await;
+                }
+                (Some(head), story.unwrap_or_default())
             }
         };
         Record {
@@ -113,12 +128,20 @@ struct Client<'a> {
 }
 
 impl Proxy {
-    async fn answer(&self, world: &World, head: &Head, client: &mut Client<'_>) -> Story {
-        let mut facts = Facts::at(self.clock.wall());
+    /// Answers a request. Nothing is said yet where a key of an issuer is wanted, and that issuer not `asked` before.
+    async fn answer(
+        &self,
+        world: &World,
+        head: &Head,
+        client: &mut Client<'_>,
+        asked: bool,
+    ) -> Result<Story, Arc<str>> {
+        let mut facts = Facts { keys_asked: asked, ..Facts::at(self.clock.wall()) };
         let mut held = None;
         let decision = loop {
             match self.gate.run(world, head, &mut facts).await {
                 Gated::Done(decision) => break decision,
+                Gated::Keys(issuer) => return Err(issuer),
                 Gated::Inspect(admission) => {
                     let body = self.take_body(client, head, &admission).await;
                     let found = body.as_ref().map_err(Denial::clone).and_then(|(b, _)| admission.inspect(head, b));
@@ -129,7 +152,7 @@ impl Proxy {
         };
         client.reply.would_deny = decision.would_deny.as_ref().map(|w| w.denial.reason);
         let body = held.as_ref().map(|(body, _)| body.clone()).unwrap_or_default();
-        match &decision.verdict {
+        Ok(match &decision.verdict {
             Verdict::Deny(denial) => {
                 let denial = denial.clone();
                 self.refuse(client, Some(head), denial, Some(decision)).await
@@ -139,7 +162,7 @@ impl Proxy {
                 story.decision = Some(decision);
                 story
             }
-        }
+        })
     }
 
     /// Waits for room, says `100 Continue` where it is waited for, reads the body and decodes it. The room is its own as

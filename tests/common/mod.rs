@@ -7,6 +7,7 @@ pub mod balancer;
 pub mod gateway;
 pub mod guard;
 pub mod http;
+pub mod issuer;
 pub mod log;
 pub mod mint;
 pub mod upstream;

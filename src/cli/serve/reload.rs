@@ -4,6 +4,7 @@ use super::lists::Lists;
 use super::policy_file::{self, PolicyFile, Watched};
 use crate::admin::ReloadRequest;
 use crate::config::Loaded;
+use crate::keys::{self, Keys};
 use crate::policy::Policy;
 use crate::proxy::Proxy;
 use crate::ranges::Lines;
@@ -86,7 +87,8 @@ impl Reloader {
             Err(error) => Err(format!("the reading of the policy failed: {error}")),
         };
         match outcome {
-            Ok((loaded, lines)) => {
+            Ok((loaded, lines, keys)) => {
+                self.proxy.keys.change(keys);
                 let generation = self.take(loaded);
                 self.lists.change(lines).await;
                 Ok(generation)
@@ -102,9 +104,10 @@ impl Reloader {
         }
     }
 
-    fn with_lines(&self, loaded: Loaded) -> Result<(Loaded, Lines), String> {
+    fn with_lines(&self, loaded: Loaded) -> Result<(Loaded, Lines, keys::Lines), String> {
         let lines = self.lists.lines(&loaded.policy)?;
-        Ok((loaded, lines))
+        let keys = Keys::lines(&loaded.policy)?;
+        Ok((loaded, lines, keys))
     }
 
     fn take(&self, loaded: Loaded) -> u64 {
