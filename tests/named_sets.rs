@@ -72,8 +72,9 @@ fn nobody_passes_by_a_list_that_is_not_there_yet() {
     let [request] = seen.as_slice() else { panic!("fetched once: {seen:#?}") };
     assert_eq!(request.line(), "GET /meta");
     assert_eq!(request.header("user-agent"), [format!("pushguard/{}", env!("CARGO_PKG_VERSION"))]);
-    // Without a state folder it is said that the list will not outlive the process.
+    // Without a state folder it is said that the list will not outlive the process; and what a list is not, always.
     wait(&guard, "no state folder");
+    wait(&guard, "an address list is no identity");
 }
 
 #[test]
@@ -198,7 +199,15 @@ fn an_approval_is_taken_by_a_running_guard() {
     let metrics = Request::get("/metrics").send(guard.admin()).text();
     assert!(metrics.contains("pushguard_ranges_refused_total{set=\"actions\",reason=\"loss\"}"), "{metrics}");
     let approve = std::process::Command::new(env!("CARGO_BIN_EXE_pushguard"))
-        .args(["ranges", "approve", "actions", "--state.dir", &path(state.path())])
+        .args([
+            "ranges",
+            "approve",
+            "actions",
+            "--state.dir",
+            &path(state.path()),
+            "--ranges.github-url",
+            &github.url(),
+        ])
         .output()
         .unwrap();
     assert!(approve.status.success(), "{approve:?}");

@@ -117,7 +117,15 @@ fn an_approved_list_is_kept_by_the_next_fetch() {
     fetch();
     source.says(ONE);
     assert_eq!(fetch().0, 1);
-    let (code, text) = run(&["approve", "actions", "--state.dir", &folder]);
+    let diff = run(&[&["diff", "held", "refused"], &at[..]].concat());
+    let lines: Vec<&str> = diff.1.lines().collect();
+    assert_eq!((diff.0, lines[0], lines[5]), (1, "- 4.0.1.0/24", "0 added, 5 removed, 1 the same"));
+    assert!(lines[8].starts_with("the guard would refuse it: it lacks 1280 of the 1536"), "{lines:?}");
+    assert_eq!(run(&[&["diff", "refused", "published"], &at[..]].concat()).0, 0, "the same");
+    assert_eq!(run(&["diff", "held", "published", "--ranges.github-url", &url]).0, 2, "without a folder");
+    let elsewhere = run(&["approve", "actions", "--state.dir", &folder]);
+    assert!(elsewhere.0 == 2 && elsewhere.1.contains("--ranges.github-url"), "{elsewhere:?}");
+    let (code, text) = run(&[&["approve", "actions"], &at[..]].concat());
     assert!(code == 0 && text.ends_with("\napproved\n"), "{code} {text}");
     let (code, text) = fetch();
     assert_eq!(code, 0, "{text}");
@@ -127,9 +135,10 @@ fn an_approved_list_is_kept_by_the_next_fetch() {
         ),
         "{text}"
     );
-    assert_eq!(run(&["approve", "actions", "--state.dir", &folder]).0, 1, "nothing waits any more");
+    assert_eq!(run(&[&["approve", "actions"], &at[..]].concat()).0, 1, "nothing waits any more");
+    assert_eq!(run(&[&["diff", "held", "refused"], &at[..]].concat()).0, 2);
     let (_, shown) = run(&[&["show"], &at[..]].concat());
-    assert!(shown.contains("  leaving    5 prefixes, from 2") && !shown.contains("refused"), "{shown}");
+    assert!(shown.contains("  leaving    5, the last served until 2") && !shown.contains("refused"), "{shown}");
 }
 
 #[test]

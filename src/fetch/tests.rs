@@ -85,7 +85,7 @@ fn chunked(bytes: &[u8]) -> Reply {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
@@ -106,7 +106,7 @@ async fn the_cap_holds_after_decompression() {
     let zipped = |bytes: &[u8]| http("200 OK", "content-encoding: gzip\r\n", gzip(bytes));
     assert_eq!(answer(zipped(b"abc"), None).await, body("abc", None));
     assert_eq!(answer(zipped(&vec![0; CAP]), None).await, body(vec![0; CAP], None));
-    let bomb = vec![0; 64 << 20];
+    let bomb = vec![0; 32 << 20];
     assert!(gzip(&bomb).len() < CAP, "small on the wire");
     assert_eq!(answer(zipped(&bomb), None).await, Err(FetchError::TooBig(CAP)));
     let mut cut = gzip(b"abcdefgh");

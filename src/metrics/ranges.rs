@@ -73,6 +73,20 @@ pub struct RangeMetrics {
 }
 
 impl RangeMetrics {
+    /// Every figure of a set that is not a counter.
+    pub fn gauges(&self) -> [&SetGauge; 8] {
+        [
+            &self.ipv4_addresses,
+            &self.ipv6_networks,
+            &self.entries,
+            &self.pending_removals,
+            &self.refused_pending,
+            &self.age,
+            &self.last_success,
+            &self.last_change,
+        ]
+    }
+
     pub(super) fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("ranges");
         let mut gauge = |name: &str, help: &str, gauge: &SetGauge| {

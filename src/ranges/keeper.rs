@@ -63,8 +63,9 @@ impl Keeper {
         Self { store, max_age, feeds: feeds.iter().map(aging).collect() }
     }
 
-    /// Keeps the sets of other feeds from now on; what is held of those that stay is kept.
-    pub fn change(&mut self, feeds: &[Feed]) {
+    /// Keeps the sets of other feeds from now on; what is held of those that stay is kept. Answers the names of those that
+    /// do not.
+    pub fn change(&mut self, feeds: &[Feed]) -> Vec<String> {
         let mut before: Vec<Aging> = self.feeds.drain(..).flatten().collect();
         let mut aging = |feed: &Feed, list: &Wanted| {
             let fresh = Aging { set: Set::new(feed, list), said: None };
@@ -72,6 +73,7 @@ impl Keeper {
             same.map_or(fresh, |at| before.swap_remove(at))
         };
         self.feeds = feeds.iter().map(|feed| feed.lists.iter().map(|list| aging(feed, list)).collect()).collect();
+        before.into_iter().map(|aging| aging.set.name).collect()
     }
 
     /// Every set.

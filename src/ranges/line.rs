@@ -66,8 +66,8 @@ struct Seen {
 pub(super) enum Said {
     /// Nothing that matters.
     Nothing,
-    /// What is held is still right.
-    Same,
+    /// What is held is still right; on the network, in so many words.
+    Same { not_modified: bool },
     /// A document to be judged.
     Document(Vec<u8>),
     /// Nothing, and why.
@@ -101,7 +101,7 @@ impl Line {
     pub(super) async fn hear(&mut self, holds: bool) -> Said {
         let Some(running) = self.running.take_if(|running| running.is_finished()) else { return Said::Nothing };
         match running.await {
-            Ok(Ok(Answer::NotModified)) => Said::Same,
+            Ok(Ok(Answer::NotModified)) => Said::Same { not_modified: true },
             Ok(Ok(Answer::Body { bytes, .. })) if self.is_file() => self.file.read(bytes, holds),
             Ok(Ok(Answer::Body { bytes, etag })) => {
                 self.etag = etag;
@@ -151,7 +151,7 @@ impl Seen {
         let now = sha256(&bytes);
         let settled = self.last.replace(now.clone()).as_ref() == Some(&now);
         match &self.given {
-            Some((given, true)) if *given == now => Said::Same,
+            Some((given, true)) if *given == now => Said::Same { not_modified: false },
             Some((given, false)) if *given == now => Said::Nothing,
             _ if settled || !holds => {
                 self.given = Some((now, false));

@@ -89,7 +89,8 @@ impl Refresher {
     }
 
     async fn change(&mut self, lines: Lines) {
-        self.keeper.lock().change(&feeds(&lines));
+        let gone = self.keeper.lock().change(&feeds(&lines));
+        self.report.forget(&gone);
         let mut before = std::mem::take(&mut self.lines);
         // A feed that stays is asked when it is due, not at each change of the policy.
         let keep = |line: Line| {
@@ -143,8 +144,10 @@ impl Refresher {
                 }
                 return;
             }
-            Said::Same => {
-                self.report.not_modified(&line.feed.name);
+            Said::Same { not_modified } => {
+                if not_modified {
+                    self.report.not_modified(&line.feed.name);
+                }
                 self.tell(move |keeper| keeper.confirm(index, now)).await
             }
             Said::Document(bytes) => self.tell(move |keeper| keeper.offer(index, &bytes, now)).await,

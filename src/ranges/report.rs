@@ -80,6 +80,16 @@ impl Report {
         self.metrics.not_modified.get_or_create(&FeedLabels { feed: feed.to_owned() }).inc();
     }
 
+    /// Shows sets no more that nobody names any more.
+    pub fn forget(&self, sets: &[String]) {
+        for set in sets {
+            let labels = SetLabels { set: set.clone() };
+            self.metrics.gauges().into_iter().for_each(|family| {
+                family.remove(&labels);
+            });
+        }
+    }
+
     /// Brings the gauges up to date.
     pub fn gauges(&self, keeper: &Keeper, now: UnixTime) {
         let served = keeper.served(now);

@@ -179,7 +179,8 @@ impl Set {
         gone
     }
 
-    fn hold(&mut self, held: Held, now: UnixTime) {
+    fn hold(&mut self, mut held: Held, now: UnixTime) {
+        held.leaving.retain(|_, leaving| now < leaving.ends());
         self.held = Some(held);
         self.serve(now);
     }

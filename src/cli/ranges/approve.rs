@@ -1,6 +1,6 @@
 //! `pushguard ranges approve`
 
-use super::kept::time;
+use super::kept::{check_origin, time};
 use super::show::prefixes;
 use crate::cli::range_flags::ListFlags;
 use crate::cli::{Outcome, complain, say};
@@ -35,6 +35,10 @@ impl Approve {
                 return Outcome::Undecided;
             }
         };
+        if let Err(message) = check_origin(&self.lists, set, &refused.origin) {
+            complain(message);
+            return Outcome::Undecided;
+        }
         let what =
             format!("{set}: {} prefixes of {}: {}", prefixes(refused.prefixes.iter()), time(refused.at), refused.why);
         if !refused.approvable {

@@ -1,6 +1,6 @@
 //! `pushguard ranges fetch`
 
-use super::kept::{Which, ask, now};
+use super::kept::{DEFAULT, Which, ask, feeds, now};
 use super::show::prefixes;
 use crate::cli::{Outcome, complain, random, say};
 use crate::config::{Secrets, load};
@@ -48,9 +48,9 @@ impl Fetch {
     fn feeds(&self) -> Result<Vec<Feed>, (String, Outcome)> {
         let undecided = |message| (message, Outcome::Undecided);
         let Some(file) = &self.policy_file else {
-            let actions = vec!["actions".to_owned()];
+            let actions = vec![DEFAULT.to_owned()];
             let keys = if self.which.sets.is_empty() { &actions } else { &self.which.sets };
-            return self.which.feeds(keys).map_err(undecided);
+            return feeds(&self.which.lists, keys).map_err(undecided);
         };
         let loaded = load(file, Secrets::Optional, &mut random::decoys(&SystemRandom::new()));
         let policy = loaded.map_err(|problems| (problems.to_string(), Outcome::Invalid))?.policy;

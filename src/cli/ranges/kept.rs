@@ -16,12 +16,12 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 /// The set of a command that names none.
-const DEFAULT: &str = "actions";
+pub(super) const DEFAULT: &str = "actions";
 
 /// Which lists.
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
-    /// The lists, by name (default: all that are kept; those of GitHub are called by their keys)
+    /// The lists, by name; those of GitHub are called by their keys (default: all that are kept, else actions)
     #[arg(long = "set", value_name = "NAME")]
     pub(super) sets: Vec<String>,
     /// The folder in which pushguard serve keeps them; without one, GitHub is asked
@@ -55,6 +55,23 @@ impl Which {
         })
     }
 
+    /// The one list that is asked for, as it is kept, or as it is published now.
+    pub(super) fn only(&self, published: bool) -> Result<Kept, String> {
+        let name = match self.sets.as_slice() {
+            [] => DEFAULT.to_owned(),
+            [name] => name.clone(),
+            _ => return Err("name one --set".to_owned()),
+        };
+        if published {
+            let one = Self { sets: vec![name], state_dir: None, lists: self.lists.clone() };
+            return one.as_published()?.pop().ok_or_else(|| "nothing is published".to_owned());
+        }
+        if self.state_dir.is_none() {
+            return Err("name the folder in which it is kept with --state.dir".to_owned());
+        }
+        self.one(&Store::new(self.state_dir.as_deref()), name)
+    }
+
     fn on_disk(&self) -> Result<Vec<Kept>, String> {
         let store = Store::new(self.state_dir.as_deref());
         let folder = self.state_dir.clone().unwrap_or_default();
@@ -71,19 +88,13 @@ impl Which {
         let refused = store.refused(&name).map_err(|error| error.to_string())?;
         let origin = good.as_ref().map(|good| &good.origin).or(refused.as_ref().map(|refused| &refused.origin));
         let Some(origin) = origin.cloned() else { return Err(format!("no list {name:?} is kept")) };
-        if github::KEYS.contains(&name.as_str()) {
-            let feeds = self.feeds(std::slice::from_ref(&name))?;
-            let wanted = feeds.iter().flat_map(|feed| feed.lists.iter().map(|list| feed.origin_of(list))).next();
-            if wanted.as_ref() != Some(&origin) {
-                return Err(format!("{name} came from {origin}; if that is right, name it with --ranges.github-url"));
-            }
-        }
+        check_origin(&self.lists, &name, &origin)?;
         Ok(Kept { name, origin, held: good.map(|good| good.held), refused })
     }
 
     fn as_published(&self) -> Result<Vec<Kept>, String> {
         let names = if self.sets.is_empty() { vec![DEFAULT.to_owned()] } else { self.sets.clone() };
-        let feeds = self.feeds(&names)?;
+        let feeds = feeds(&self.lists, &names)?;
         let mut keeper = Keeper::new(&feeds, Store::new(None), MaxAge::default());
         for (event, name) in ask(&self.lists, &feeds, &mut keeper)?.iter().zip(&names) {
             if let What::Refused { unfit, .. } = &event.what {
@@ -98,18 +109,31 @@ impl Which {
         };
         Ok(keeper.sets().map(kept).collect())
     }
+}
 
-    /// GitHub's feed with those keys.
-    pub(super) fn feeds(&self, keys: &[String]) -> Result<Vec<Feed>, String> {
-        let wanted = |key: &String| {
-            let form = Form::Json(Pointer::key(key.as_str()));
-            let known = github::KEYS.contains(&key.as_str());
-            let wanted = Wanted { name: key.clone(), form, allow_private: false };
-            known.then_some(wanted).ok_or_else(|| format!("{key:?} is no list of GitHub: {}", github::KEYS.join(", ")))
-        };
-        let github = keys.iter().map(wanted).collect::<Result<_, _>>()?;
-        self.lists.feeds(&policy::Ranges { github, feeds: Vec::new() }, INTERVAL)
+/// GitHub's feed with those keys.
+pub(super) fn feeds(flags: &ListFlags, keys: &[String]) -> Result<Vec<Feed>, String> {
+    let wanted = |key: &String| {
+        let form = Form::Json(Pointer::key(key.as_str()));
+        let known = github::KEYS.contains(&key.as_str());
+        let wanted = Wanted { name: key.clone(), form, allow_private: false };
+        known.then_some(wanted).ok_or_else(|| format!("{key:?} is no list of GitHub: {}", github::KEYS.join(", ")))
+    };
+    let github = keys.iter().map(wanted).collect::<Result<_, _>>()?;
+    flags.feeds(&policy::Ranges { github, feeds: Vec::new() }, INTERVAL)
+}
+
+/// Whether a list of GitHub that is kept came from where the flags say.
+pub(super) fn check_origin(flags: &ListFlags, name: &str, origin: &str) -> Result<(), String> {
+    if !github::KEYS.contains(&name) {
+        return Ok(());
     }
+    let feeds = feeds(flags, &[name.to_owned()])?;
+    let wanted = feeds.iter().flat_map(|feed| feed.lists.iter().map(|list| feed.origin_of(list))).next();
+    if wanted.as_deref() == Some(origin) {
+        return Ok(());
+    }
+    Err(format!("{name} came from {origin}; if that is right, name it with --ranges.github-url"))
 }
 
 /// Asks every feed once and gives what it says to the keeper.

@@ -266,6 +266,11 @@ async fn a_changed_policy_keeps_what_stays() {
     house.settle().await;
     assert!(house.served("actions").is_none() && house.served("office").is_some());
     assert_eq!(other.requests().len(), 1);
+    let mut page = String::new();
+    let mut registry = prometheus_client::registry::Registry::default();
+    registry.register("entries", "", house.metrics.entries.clone());
+    prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+    assert!(page.contains("office") && !page.contains("actions"), "{page}");
 }
 
 #[tokio::test]
