@@ -58,7 +58,7 @@ impl Set {
         self.held.as_ref()
     }
 
-    /// The list that waits for an operator.
+    /// The list that was refused last, which may wait for an operator.
     pub const fn refused(&self) -> Option<&RefusedList> {
         self.refused.as_ref()
     }
@@ -150,7 +150,7 @@ impl Set {
 
     /// Lets in the refused list if an operator has approved it meanwhile.
     pub fn take_approval(&mut self, store: &Store, now: UnixTime) -> Vec<What> {
-        let Some(refused) = &self.refused else { return Vec::new() };
+        let Some(refused) = self.refused.as_ref().filter(|refused| refused.approvable) else { return Vec::new() };
         match store.is_approved(&self.name, refused) {
             Ok(false) => Vec::new(),
             Err(error) => {

@@ -213,6 +213,31 @@ async fn an_approved_list_is_taken_within_a_round() {
 }
 
 #[tokio::test]
+async fn an_approval_of_what_may_not_be_approved_is_none() {
+    let private = http("200 OK", "", meta(&["10.0.0.0/24".to_owned()]));
+    // Too broad may be approved, but behind it stands what may not.
+    let broad = http("200 OK", "", meta(&["192.0.0.0/9".to_owned()]));
+    for (reply, approvable) in [(private, false), (broad, true)] {
+        let fake = Fake::serve(vec![good(100), reply]).await;
+        let mut house = House::open(vec![github(&fake.url)]).await;
+        house.settle().await;
+        house.after(7 * HOUR).await;
+        let store = Store::new(Some(house.folder.path()));
+        let refused = store.refused("actions").unwrap().unwrap();
+        assert_eq!(refused.approvable, approvable);
+        store.approve("actions", &refused).unwrap();
+        let log = Log::capture();
+        for _ in 0..5 {
+            house.after(Duration::from_secs(1)).await;
+        }
+        house.serves_exactly(&list(100), "as before");
+        assert_eq!(house.published.len(), 1);
+        let refusals = log.lines().iter().filter(|line| line.contains("reason=special")).count();
+        assert_eq!(refusals, usize::from(approvable), "said once: {:?}", log.lines());
+    }
+}
+
+#[tokio::test]
 async fn an_approval_outlives_a_restart() {
     let fake = Fake::serve(vec![good(100), good(10)]).await;
     let feed = github(&fake.url);
