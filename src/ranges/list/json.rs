@@ -11,7 +11,9 @@ use std::fmt;
 
 pub(super) fn read(pointer: &Pointer, bytes: &[u8]) -> Result<Vec<IpNet>, ListError> {
     let reader = Reader { pointer, place: RefCell::default(), refusal: RefCell::default() };
-    let mut json = serde_json::Deserializer::from_slice(bytes);
+    // What is skipped unread is still to be text.
+    let text = std::str::from_utf8(bytes).map_err(|_| ListError::NotText)?;
+    let mut json = serde_json::Deserializer::from_str(text);
     let way = Way { reader: &reader, tokens: pointer.tokens() };
     let read = way.deserialize(&mut json).and_then(|list| json.end().map(|()| list));
     let list = read.map_err(|error| reader.explain(&error))?;

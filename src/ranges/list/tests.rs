@@ -111,6 +111,13 @@ fn refuses_what_is_not_json() {
 }
 
 #[test]
+fn what_is_skipped_is_text_too() {
+    for bytes in [&b"{\"b\":\"\xac\",\"a\":[\"4.0.0.0/24\"]}"[..], b"{\"a\":[\"4.0.0.0/24\"]}\xff", b"\xff\xfe{\0}\0"] {
+        assert_eq!(read(&at("/a"), bytes), Err(ListError::NotText), "{}", String::from_utf8_lossy(bytes));
+    }
+}
+
+#[test]
 fn reads_plain_text() {
     let good = "# from the office\r\n\r\n 192.0.2.0/24 # first floor\n2001:db8::1\n\t198.51.100.7\n";
     let list = read(&Form::Text, good.as_bytes()).unwrap();
