@@ -57,7 +57,11 @@ impl Admin {
         }
         Ok(match (path, reload) {
             (_, Some(reload)) => return self::reload(head, reload).await,
-            (b"/metrics", _) => page(200, metrics::CONTENT_TYPE, self.metrics.render()),
+            (b"/metrics", _) => {
+                let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+                self.metrics.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
+                page(200, metrics::CONTENT_TYPE, self.metrics.render())
+            }
             (b"/-/ready", _) if !self.ready.load(Ordering::SeqCst) => page(503, PLAIN, "not ready\n".to_owned()),
             _ => page(200, PLAIN, "OK\n".to_owned()),
         })

@@ -78,6 +78,8 @@ pub struct Metrics {
     pub request_duration: Histogram,
     /// From the first attempt to connect to the last byte of the gateway's answer.
     pub upstream_duration: Histogram,
+    /// Tasks of the runtime that live.
+    pub tasks: Gauge,
     /// Open connections.
     pub connections: Gauge,
     /// Connections closed unserved because there were too many.
@@ -109,6 +111,7 @@ impl Metrics {
             requests: Family::default(),
             request_duration: seconds(),
             upstream_duration: seconds(),
+            tasks: Gauge::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             credentials: CredentialMetrics::default(),
@@ -135,6 +138,11 @@ impl Metrics {
             "upstream_duration_seconds",
             "Time that the gateway took, connecting included",
             metrics.upstream_duration.clone(),
+        );
+        registry.register(
+            "tasks",
+            "Tasks that live, each a connection or something done beside them",
+            metrics.tasks.clone(),
         );
         registry.register("connections", "Open connections", metrics.connections.clone());
         registry.register(

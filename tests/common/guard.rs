@@ -177,6 +177,11 @@ impl Guard {
         self.log.line(id, |line| line.get("msg") == "request" && line.get("request_id") == id)
     }
 
+    /// Files that it has open, sockets among them.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
+    }
+
     /// Sends a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status();

@@ -165,6 +165,15 @@ impl Upstream {
         })
     }
 
+    /// Hands each connection to `each`, with nothing read of it, and drops it then; on unread bytes, that resets it.
+    pub fn raw(each: impl Fn(&TcpStream) + Send + Sync + 'static) -> Self {
+        Self::serve(move |stream, shared| {
+            // Other handles would keep it open.
+            shared.state.lock().unwrap().connections.clear();
+            each(&stream);
+        })
+    }
+
     fn serve(each: impl Fn(TcpStream, &Shared) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

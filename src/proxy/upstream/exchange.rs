@@ -88,13 +88,14 @@ impl Upstream {
     /// Sends a request and reads the head of its answer. A second attempt is made where the connection failed, and
     /// where a pooled connection ended before a byte of an answer; never after a timeout, never after an answer began.
     pub(super) async fn exchange(&self, request: &RequestHeader, body: &Bytes) -> Result<Reading, Failure> {
-        let sent = match self.attempt(request, body).await {
+        let sent = match self.attempt(true, request, body).await {
             Ok(reading) => return Ok(self.noted(reading)),
             Err(Attempt::Failed(failure)) => return Err(failure),
             Err(Attempt::Unsent(_)) => false,
             Err(Attempt::Dropped(_)) => true,
         };
-        match self.attempt(request, body).await {
+        // Where one pooled connection was closed meanwhile, most likely all were.
+        match self.attempt(false, request, body).await {
             Ok(reading) => Ok(self.noted(reading)),
             // The first attempt may have been applied, so this is no longer "not applied".
             Err(Attempt::Unsent(failure)) if sent => Err(Failure::new(Reason::UpstreamFailed, failure.detail)),
@@ -118,8 +119,8 @@ impl Upstream {
         })
     }
 
-    async fn attempt(&self, request: &RequestHeader, body: &Bytes) -> Result<Reading, Attempt> {
-        let connection = self.connect(true).await.map_err(Attempt::Unsent)?;
+    async fn attempt(&self, pooled: bool, request: &RequestHeader, body: &Bytes) -> Result<Reading, Attempt> {
+        let connection = self.connect(pooled).await.map_err(Attempt::Unsent)?;
         self.attempt_over(connection, request, body).await
     }
 
