@@ -85,6 +85,23 @@ $(CLIENTS)/node/.installed: tests/clients/package.json
 	@npm install --prefix $(CLIENTS)/node --no-package-lock --no-audit --no-fund --loglevel=error
 	@touch $@
 
+.PHONY: browser
+browser: ## Use the gateway's own pages through pushguard in a real Chromium (installs it: about 500 MB)
+	@tests/scripts/need.sh cc=build-essential cmake chromium node=nodejs npm \
+	    file:/usr/share/javascript/jquery/jquery.min.js=libjs-jquery \
+	    file:/usr/share/javascript/bootstrap4/js/bootstrap.min.js=libjs-bootstrap4
+	@$(MAKE) -s $(CLIENTS)/browser/.installed
+	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGUARD_CHROMIUM="$$(command -v chromium)" \
+	    PUSHGUARD_BROWSER_MODULES=$(CLIENTS)/browser/node_modules PUSHGUARD_SCREENSHOT=$(CARGO_TARGET_DIR)/browser.png \
+	    cargo test --locked --test browser
+	@echo "What it looked like: target/browser.png"
+
+$(CLIENTS)/browser/.installed: tests/browser/package.json
+	@echo "Installing playwright-core into target/clients/browser"
+	@rm -rf $(CLIENTS)/browser && mkdir -p $(CLIENTS)/browser && cp $< $(CLIENTS)/browser/
+	@npm install --prefix $(CLIENTS)/browser --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
 .PHONY: audit
 audit: ## Licences, banned crates and sources of all dependencies (cargo deny)
 	@tests/scripts/tool.sh cargo-deny

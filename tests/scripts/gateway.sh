@@ -23,7 +23,9 @@ if ! root="$(tests/scripts/deb.sh prometheus-pushgateway)"; then
     echo "Give a Pushgateway of your own: make ... PUSHGATEWAY=/path/to/pushgateway" >&2
     exit 1
 fi
-# Debian's build reads the pages of its UI from a folder that was unpacked beside it.
+# Debian's build reads the pages of its UI from a folder that was unpacked beside it, and their libraries from packages
+# of their own, where those are installed.
+ln -sfn /usr/share/javascript "$root/usr/share/javascript"
 wrapper="$PWD/target/tools/bin/prometheus-pushgateway"
 mkdir -p "${wrapper%/*}"
 cat > "$wrapper" << END

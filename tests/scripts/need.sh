@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # need.sh TOOL[=PACKAGE]...   Installs the Debian packages of the tools that are missing, or says how to.
-# python:MODULE is a tool too: a module that python3 must be able to import.
+# python:MODULE is a tool too: a module that python3 must be able to import; and file:PATH, a file that must be there.
 set -euo pipefail
 
 present() {
     case "$1" in
         python:*) python3 -c "import ${1#python:}" 2> /dev/null ;;
+        file:*) [ -e "${1#file:}" ] ;;
         *) command -v "$1" > /dev/null ;;
     esac
 }
