@@ -177,6 +177,17 @@ fn the_table_of_limits_is_the_codes() {
 }
 
 #[test]
+fn what_is_refused_has_reasons_that_exist() {
+    let rows = table("| what | why | reason |");
+    assert!(rows.len() > 5);
+    for row in rows {
+        for reason in row[2].split(", ") {
+            assert!(Reason::ALL.iter().any(|known| format!("`{}`", known.code()) == reason), "{reason} in {row:?}");
+        }
+    }
+}
+
+#[test]
 fn the_table_of_gateways_is_the_codes() {
     let documented: Vec<(String, bool)> = table("| gateway | how it is known |")
         .into_iter()
