@@ -163,6 +163,8 @@ fn named_file(reader: &mut Reader, node: &Node<'_>, files: Files<'_>, secret: bo
     if let Err(error) = std::fs::metadata(&file) {
         let message = format!("{}: {error}", file.display());
         if secret && files.secrets == Secrets::Required {
+            // Its coming is what mends the policy.
+            reader.names_file(&file);
             reader.problem(&node.path, message);
         } else {
             reader.warn(&node.path, message);
