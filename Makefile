@@ -16,6 +16,10 @@ FUZZ_SECONDS ?= 60
 SLOW_SECONDS ?= 60
 SLOW_CONNECTIONS ?= 120
 
+# With how many guessers and for how long `make logins` attacks.
+LOGIN_SECONDS ?= 30
+LOGIN_GUESSERS ?= 2000
+
 # How much `make volume` runs, and from which seed.
 PATHS ?= 200000
 ABORTS ?= 10000
@@ -133,6 +137,13 @@ slow: ## Attack with slowhttptest for SLOW_SECONDS=60 each way, print how honest
 	@tests/scripts/need.sh cc=build-essential cmake curl python3 slowhttptest
 	@cargo build --locked
 	@python3 tests/scripts/slow.py target/debug/pushguard "$$(tests/scripts/gateway.sh)" $(SLOW_SECONDS) $(SLOW_CONNECTIONS)
+
+.PHONY: logins
+logins: ## Guess passwords with LOGIN_GUESSERS=2000 at once for LOGIN_SECONDS=30, print how honest logins fare; test timing
+	@tests/scripts/need.sh cc=build-essential cmake curl python3
+	@cargo build --release --locked
+	@python3 tests/scripts/logins.py target/release/pushguard "$$(tests/scripts/gateway.sh)" $(LOGIN_SECONDS) $(LOGIN_GUESSERS)
+	@PUSHGUARD_VOLUME=20000 cargo test --release --locked --lib gate::tests -- --nocapture
 
 .PHONY: clean
 clean: ## Remove all that was built, fetched or generated

@@ -2,7 +2,7 @@
 //! decision stands.
 
 use crate::auth::token::{self, TokenFault, Verified};
-use crate::auth::{Attempts, Busy, Cache, Verifier};
+use crate::auth::{Attempts, Busy, Cache, Size, Verifier};
 use crate::clock::{Clock, Tick};
 use crate::decision::{
     Admission, Charge, ChargeEntry, Charged, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, TokenClaim,
@@ -20,7 +20,8 @@ pub struct Gate {
     clock: Arc<dyn Clock>,
     quotas: Ledger,
     logins: Ledger,
-    login_rate: Rate,
+    /// By the rule's name: per source, and per source and user.
+    login_rates: [(&'static str, Rate); 2],
     cache: Cache,
     verifier: ArcSwap<Verifier>,
     attempts: Attempts<(String, [u8; 32]), Result<(), LoginFailure>>,
@@ -38,8 +39,9 @@ pub enum Gated {
     Done(Decision),
 }
 
-/// The name of the login budget in `RateLimit` headers.
+/// The names of the login budgets in `RateLimit` headers.
 const LOGIN_RULE: &str = "login";
+const LOGIN_USER_RULE: &str = "login_user";
 
 impl Gate {
     /// A gate whose verifier has an arena of `memory_kib`, the largest that any hash of the policy needs; `cache_key`
@@ -49,9 +51,13 @@ impl Gate {
             clock,
             quotas: Ledger::new(limits.quota_keys),
             logins: Ledger::new(limits.quota_keys),
-            login_rate: limits.login_rate(),
+            login_rates: [(LOGIN_RULE, limits.login_rate()), (LOGIN_USER_RULE, limits.login_user_rate())],
             cache: Cache::new(limits.login_cache_entries, limits.login_cache, cache_key),
-            verifier: ArcSwap::from_pointee(Verifier::new(memory_kib, limits.login_queue)),
+            verifier: ArcSwap::from_pointee(Verifier::new(Size {
+                memory_kib,
+                workers: limits.login_workers,
+                queue: limits.login_queue,
+            })),
             attempts: Attempts::default(),
             limits,
         }
@@ -119,18 +125,22 @@ impl Gate {
 
     async fn log_in(&self, claim: &Claim, source: &str) -> Result<(), LoginFailure> {
         // Reserved before the hash: a thousand guesses at once must not cost a thousand hashes.
-        let key: [&[u8]; 1] = [source.as_bytes()];
-        let budget = Entry { rule: LOGIN_RULE, key: &key, rate: self.login_rate };
-        if let Err(exhausted) = self.logins.charge(&[budget], self.clock.tick()) {
-            let rate = self.login_rate;
-            let rule = ExhaustedRule { name: LOGIN_RULE.to_owned(), burst: rate.burst(), period: rate.period() };
+        let [source_key, user_key]: [&[&[u8]]; 2] =
+            [&[source.as_bytes()], &[source.as_bytes(), claim.username.as_bytes()]];
+        let [(rule, rate), (user_rule, user_rate)] = self.login_rates;
+        let budgets =
+            [Entry { rule, key: source_key, rate }, Entry { rule: user_rule, key: user_key, rate: user_rate }];
+        if let Err(exhausted) = self.logins.charge(&budgets, self.clock.tick()) {
+            let (name, rate) = self.login_rates.get(exhausted.index).copied().unwrap_or((rule, rate));
+            let rule = ExhaustedRule { name: name.to_owned(), burst: rate.burst(), period: rate.period() };
             return Err(LoginFailure::Throttled { rule, wait: exhausted.wait });
         }
+        let refund = || budgets.iter().for_each(|budget| self.logins.refund(budget));
         let verifier = self.verifier.load_full();
-        let verified = verifier.verify(claim.hashes.clone(), claim.password.clone(), self.limits.login_wait).await;
-        match verified {
+        let (hashes, password) = (claim.hashes.clone(), claim.password.clone());
+        match verifier.verify(source, hashes, password, self.limits.login_wait).await {
             Ok(Some(index)) if claim.principal.is_some() => {
-                self.logins.refund(&budget);
+                refund();
                 if let Some(hash) = claim.hashes.get(index) {
                     self.cache.insert(claim.username.as_bytes(), hash, &claim.password, self.clock.tick());
                 }
@@ -140,7 +150,7 @@ impl Gate {
             // Its hash may have been begun.
             Err(Busy::Deadline) => Err(LoginFailure::Busy),
             Err(_) => {
-                self.logins.refund(&budget);
+                refund();
                 Err(LoginFailure::Busy)
             }
         }
@@ -177,3 +187,6 @@ fn stored(policy: &Policy) -> BTreeSet<(&str, String)> {
 fn key(entry: &ChargeEntry) -> [&[u8]; 2] {
     [entry.principal.as_deref().unwrap_or_default().as_bytes(), entry.value.as_bytes()]
 }
+
+#[cfg(test)]
+mod tests;

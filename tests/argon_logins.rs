@@ -50,7 +50,8 @@ fn ten_wrong_passwords_throttle_their_source_and_nobody_else() {
     let address = guard.address();
     push(GUESSER, address, "ci", PASSWORD).is(200, "", "a good login, remembered");
     // A user that does not exist counts the same.
-    throttled_after(10, |guess| push(GUESSER, address, if guess % 2 == 0 { "ci" } else { "nobody" }, "a guess"));
+    let users = ["ci", "nobody", "stranger"];
+    throttled_after(10, |guess| push(GUESSER, address, users[usize::try_from(guess).unwrap() % 3], "a guess"));
     for user in ["ci", "nobody", "other"] {
         let answer = push(GUESSER, address, user, "guess 11").is(429, "login_throttled", user);
         let wait: u64 = answer.header("Retry-After").expect("Retry-After").parse().expect("seconds");
@@ -85,7 +86,20 @@ fn good_logins_spend_no_budget() {
     for n in 0..12 {
         push(GUESSER, guard.address(), &format!("u{n}"), PASSWORD).is(200, "", format!("u{n}"));
     }
-    throttled_after(10, |_| push(GUESSER, guard.address(), "u1", "wrong"));
+    throttled_after(5, |_| push(GUESSER, guard.address(), "u1", "wrong"));
+}
+
+/// Guesses for one user are throttled earlier, and other users of that source are not.
+#[test]
+fn five_wrong_passwords_throttle_one_user_from_one_source() {
+    let upstream = Upstream::start(|_| ok());
+    let guard = Guard::start(POLICY, &upstream.url());
+    let address = guard.address();
+    throttled_after(5, |_| push(GUESSER, address, "ci", "a guess"));
+    let answer = push(GUESSER, address, "ci", PASSWORD).is(429, "login_throttled", "the user from there");
+    assert_eq!(answer.header("RateLimit-Policy"), Some("\"login_user\";q=5;w=60"));
+    push(GUESSER, address, "other", PASSWORD).is(200, "", "another user from there");
+    push("127.0.0.67", address, "ci", PASSWORD).is(200, "", "the user from elsewhere: nobody is locked out");
 }
 
 /// An unknown user costs the same hash as a wrong password, and a throttled one none.

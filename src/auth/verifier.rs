@@ -1,18 +1,21 @@
-//! The one place where passwords are hashed: one thread, one arena, one short queue.
+//! The one place where passwords are hashed: one thread, or a few, each with its arena, behind one short queue.
 //!
 //! A hash takes megabytes and tens of milliseconds. Allocated per hash, that memory stays with the allocator and grows
-//! with every login, so the arena is allocated once; and one worker means that no flood of logins multiplies it.
+//! with every login, so each arena is allocated once; and a fixed number of workers means that no flood of logins
+//! multiplies it.
+
+mod queue;
 
 use super::PasswordHash;
 use super::phc::{PhcError, new_arena};
 use crate::secret::Secret;
 use parking_lot::Mutex;
+use queue::Queue;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 use thiserror::Error;
@@ -36,54 +39,67 @@ pub enum Busy {
     Memory,
 }
 
-/// Verifies passwords on a thread of its own, one at a time. Dropping it ends the thread.
+/// Verifies passwords on threads of its own. Dropping it ends them.
 pub struct Verifier {
-    /// The way to the worker; none until it has been started.
-    jobs: Mutex<Option<SyncSender<Job>>>,
+    queue: Arc<Queue<Job>>,
+    /// How many workers run; started ones never end before the queue closes.
+    running: Mutex<usize>,
     hashes: Arc<AtomicU64>,
-    max_memory_kib: u32,
-    queue: usize,
+    size: Size,
+}
+
+/// How much a verifier may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// The arena of each worker, KiB.
+    pub memory_kib: u32,
+    /// Workers, at least one.
+    pub workers: usize,
+    /// Jobs that wait behind those at work, at least one.
+    pub queue: usize,
 }
 
 struct Job {
     hashes: Arc<[PasswordHash]>,
     password: Secret,
-    reply: oneshot::Sender<Option<usize>>,
+    reply: oneshot::Sender<Result<Option<usize>, Busy>>,
 }
 
 impl Verifier {
-    /// Starts the worker with an arena of `max_memory_kib` KiB, allocated and touched here and kept until the end, and
-    /// room for `queue` jobs (at least 1) that wait behind the one at work.
+    /// Starts the workers, each with an arena that is allocated and touched here and kept until the end.
     ///
-    /// With 0 KiB no hash fits and nothing is started. Where the memory or the thread cannot be had, every
-    /// [`verify`](Self::verify) tries again and answers [`Busy::Worker`] until they can.
-    pub fn new(max_memory_kib: u32, queue: usize) -> Self {
-        let verifier = Self { jobs: Mutex::new(None), hashes: Arc::default(), max_memory_kib, queue };
-        if max_memory_kib > 0 {
-            let _ = verifier.worker();
+    /// With 0 KiB nothing is started before it is needed. Where the memory or a thread cannot be had, every
+    /// [`verify`](Self::verify) tries again, and answers [`Busy::Worker`] as long as there is no worker at all.
+    pub fn new(size: Size) -> Self {
+        Self::counting(size, Arc::default())
+    }
+
+    fn counting(size: Size, hashes: Arc<AtomicU64>) -> Self {
+        let verifier = Self { queue: Arc::new(Queue::new(size.queue)), running: Mutex::new(0), hashes, size };
+        if size.memory_kib > 0 {
+            let _ = verifier.start();
         }
         verifier
     }
 
-    /// Another verifier with an arena of `max_memory_kib`, to take the place of this one; it counts on where this one is.
-    pub fn with_memory(&self, max_memory_kib: u32) -> Self {
-        let hashes = Arc::clone(&self.hashes);
-        let verifier = Self { jobs: Mutex::new(None), hashes, max_memory_kib, queue: self.queue };
-        let _ = verifier.worker();
-        verifier
+    /// Another verifier with arenas of `memory_kib`, to take the place of this one; it counts on where this one is.
+    pub fn with_memory(&self, memory_kib: u32) -> Self {
+        Self::counting(Size { memory_kib, ..self.size }, Arc::clone(&self.hashes))
     }
 
-    /// The size of the arena, KiB.
+    /// The size of an arena, KiB.
     pub fn max_memory_kib(&self) -> u32 {
-        self.max_memory_kib
+        self.size.memory_kib
     }
 
     /// The position of the first of `hashes` that `password` matches; `None` if it matches none of them.
     ///
     /// Every hash is computed, whichever matches. Waiting and computing together take at most `deadline`; a job that
-    /// nobody waits for any more is not begun. Runs inside a tokio runtime with time enabled.
+    /// nobody waits for any more is not begun. Jobs of one `source` wait in one line, and lines are served in turn. Runs
+    /// inside a tokio runtime with time enabled.
     pub async fn verify(
         &self,
+        source: &str,
         hashes: Arc<[PasswordHash]>,
         password: Secret,
         deadline: Duration,
@@ -94,15 +110,14 @@ impl Verifier {
         if hashes.is_empty() {
             return Ok(None);
         }
+        self.start()?;
         let (reply, answer) = oneshot::channel();
-        let job = Job { hashes, password, reply };
-        let worker = self.worker().map_err(|_| Busy::Worker)?;
-        worker.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Busy::Queue,
-            TrySendError::Disconnected(_) => Busy::Worker,
-        })?;
+        if let Err(displaced) = self.queue.push(source, Job { hashes, password, reply }) {
+            // Its caller may have left in the meantime; then nobody wants the answer.
+            let _ = displaced.reply.send(Err(Busy::Queue));
+        }
         match timeout(deadline, answer).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Busy::Worker),
             Err(_) => Err(Busy::Deadline),
         }
@@ -110,7 +125,7 @@ impl Verifier {
 
     /// Whether the arena is large enough for `hash`; if not, [`verify`](Self::verify) can only answer [`Busy::Memory`].
     pub fn fits(&self, hash: &PasswordHash) -> bool {
-        hash.memory_kib() <= self.max_memory_kib
+        hash.memory_kib() <= self.size.memory_kib
     }
 
     /// How many hashes were begun since the start, decoys included.
@@ -118,17 +133,22 @@ impl Verifier {
         self.hashes.load(Ordering::Relaxed)
     }
 
-    /// The way to the worker, which is started if it is not running.
-    fn worker(&self) -> io::Result<SyncSender<Job>> {
-        let mut jobs = self.jobs.lock();
-        match &*jobs {
-            Some(worker) => Ok(worker.clone()),
-            None => Ok(jobs.insert(start(self.queue, self.computation()?)?).clone()),
+    /// Starts the workers that do not run yet. One that does is enough.
+    fn start(&self) -> Result<(), Busy> {
+        let mut running = self.running.lock();
+        while *running < self.size.workers.max(1) {
+            let started = self.computation().and_then(|compute| start(self.queue.clone(), compute));
+            match started {
+                Ok(()) => *running += 1,
+                Err(_) if *running == 0 => return Err(Busy::Worker),
+                Err(_) => break,
+            }
         }
+        Ok(())
     }
 
     fn computation(&self) -> io::Result<impl FnMut(&Job) -> Result<Option<usize>, PhcError> + Send + 'static> {
-        let mut arena = new_arena(self.max_memory_kib).ok_or(io::ErrorKind::OutOfMemory)?;
+        let mut arena = new_arena(self.size.memory_kib).ok_or(io::ErrorKind::OutOfMemory)?;
         let counter = Arc::clone(&self.hashes);
         Ok(move |job: &Job| {
             job.hashes.iter().enumerate().try_fold(None, |found: Option<usize>, (index, hash)| {
@@ -141,34 +161,38 @@ impl Verifier {
     }
 }
 
-impl fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("max_memory_kib", &self.max_memory_kib).finish_non_exhaustive()
+impl Drop for Verifier {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
-fn start<F>(queue: usize, compute: F) -> io::Result<SyncSender<Job>>
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+fn start<F>(queue: Arc<Queue<Job>>, compute: F) -> io::Result<()>
 where
     F: FnMut(&Job) -> Result<Option<usize>, PhcError> + Send + 'static,
 {
-    let (sender, receiver) = sync_channel(queue.max(1));
-    thread::Builder::new().name("password".to_owned()).spawn(move || work(&receiver, compute))?;
-    Ok(sender)
+    thread::Builder::new().name("password".to_owned()).spawn(move || work(&queue, compute)).map(drop)
 }
 
-/// Answers jobs until the last sender is gone. A job that fails is answered by dropping its reply.
-fn work<F>(jobs: &Receiver<Job>, mut compute: F)
+/// Answers jobs until the queue closes. A job that fails is answered by dropping its reply.
+fn work<F>(jobs: &Queue<Job>, mut compute: F)
 where
     F: FnMut(&Job) -> Result<Option<usize>, PhcError>,
 {
-    for job in jobs {
+    while let Some(job) = jobs.next() {
         if job.reply.is_closed() {
             continue;
         }
         // All that a panic can leave half done is the arena, and the next hash overwrites it before reading it.
         if let Ok(Ok(answer)) = catch_unwind(AssertUnwindSafe(|| compute(&job))) {
             // The caller may have left in the meantime; then nobody wants the answer.
-            let _ = job.reply.send(answer);
+            let _ = job.reply.send(Ok(answer));
         }
     }
 }

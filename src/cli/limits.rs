@@ -104,6 +104,14 @@ pub(super) struct LimitFlags {
     #[arg(long = "upstream.max-page", env = "PUSHGUARD_UPSTREAM_MAX_PAGE", value_name = "BYTES")]
     #[arg(default_value = "64MiB", value_parser = bytes)]
     page_bytes: u64,
+    /// Threads that verify passwords, each with memory of its own
+    #[arg(long = "login.workers", env = "PUSHGUARD_LOGIN_WORKERS", value_name = "N")]
+    #[arg(default_value_t = Limits::default().login_workers, value_parser = workers)]
+    login_workers: usize,
+    /// The memory of all of them; a policy with hashes that need more is refused
+    #[arg(long = "login.max-memory", env = "PUSHGUARD_LOGIN_MAX_MEMORY", value_name = "BYTES")]
+    #[arg(default_value = "64MiB", value_parser = login_memory)]
+    login_memory_kib: u32,
 }
 
 impl LimitFlags {
@@ -132,6 +140,8 @@ impl LimitFlags {
             upstream_reads: self.upstream_reads,
             answer_bytes: self.answer_bytes,
             page_bytes: self.page_bytes,
+            login_workers: self.login_workers,
+            login_memory_kib: self.login_memory_kib,
             ..Limits::default()
         }
     }
@@ -140,6 +150,17 @@ impl LimitFlags {
 fn count(text: &str) -> Result<usize, String> {
     const MOST: usize = 100_000;
     text.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or_else(|| format!("expected 1 to {MOST}"))
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    const MOST: usize = 16;
+    text.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or_else(|| format!("expected 1 to {MOST}"))
+}
+
+fn login_memory(text: &str) -> Result<u32, String> {
+    let kib = crate::config::size(text).map(|bytes| bytes / 1024).and_then(|kib| u32::try_from(kib).ok());
+    let range = 7 * 1024..=1024 * 1024;
+    kib.filter(|kib| range.contains(kib)).ok_or_else(|| "expected 7MiB to 1GiB, such as 64MiB".to_owned())
 }
 
 fn head_bytes(text: &str) -> Result<usize, String> {
@@ -188,6 +209,8 @@ mod tests {
             "--web.max-connections=-1",
             "--web.body-min-rate=0",
             "--upstream.max-queue=1000000",
+            "--login.workers=17",
+            "--login.max-memory=1MiB",
             "--web.max-head-bytes=10",
             "--web.max-target-bytes=2MiB",
             "--web.max-body-memory=0",

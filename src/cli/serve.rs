@@ -129,6 +129,7 @@ impl Serve {
             file: self.policy_file.clone(),
             listeners: self.listen.iter().map(|listen| listen.name.clone()).collect(),
             body_bytes: self.limits.limits().body_bytes,
+            limits: self.limits.limits(),
         };
         let Reading { outcome, watched } = source.read();
         let policy = match outcome {

@@ -56,10 +56,16 @@ pub struct Limits {
     pub page_bytes: u64,
     /// Wrong passwords at once from one source.
     pub login_burst: u32,
+    /// Of them, those that name one user.
+    pub login_user_burst: u32,
     /// The time in which they all come back.
     pub login_period: Duration,
     /// Logins that wait for the password verifier.
     pub login_queue: usize,
+    /// Threads that verify passwords.
+    pub login_workers: usize,
+    /// The memory of all of them, KiB.
+    pub login_memory_kib: u32,
     /// How long a login waits for it.
     pub login_wait: Duration,
     /// How long a verified password is remembered.
@@ -97,8 +103,11 @@ impl Default for Limits {
             answer_bytes: 64 * 1024,
             page_bytes: 64 * 1024 * 1024,
             login_burst: 10,
+            login_user_burst: 5,
             login_period: Duration::from_secs(60),
             login_queue: 16,
+            login_workers: 1,
+            login_memory_kib: 64 * 1024,
             login_wait: Duration::from_secs(2),
             login_cache: Duration::from_secs(300),
             login_cache_entries: 1024,
@@ -112,6 +121,19 @@ impl Limits {
     #[allow(clippy::unreachable, reason = "the numbers are constants of this file")]
     pub fn login_rate(&self) -> Rate {
         Rate::new(self.login_burst, self.login_period).unwrap_or_else(|| unreachable!("the login limits make a rate"))
+    }
+
+    /// The rate of wrong passwords that one source may send for one user.
+    #[allow(clippy::unreachable, reason = "the numbers are constants of this file")]
+    pub fn login_user_rate(&self) -> Rate {
+        let rate = Rate::new(self.login_user_burst, self.login_period);
+        rate.unwrap_or_else(|| unreachable!("the login limits make a rate"))
+    }
+
+    /// Whether hashes that need an arena of `memory_kib` can be verified within the memory that is set aside.
+    pub fn admits_arena(&self, memory_kib: u32) -> bool {
+        let workers = u64::try_from(self.login_workers).unwrap_or(u64::MAX);
+        u64::from(memory_kib).saturating_mul(workers) <= u64::from(self.login_memory_kib)
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 type Case = (&'static str, Arc<[PasswordHash]>, Option<usize>);
 
@@ -13,12 +13,17 @@ fn cheap(passwords: &[&str]) -> Arc<[PasswordHash]> {
     passwords.iter().map(|password| PasswordHash::cheap(password.as_bytes(), [1; 16])).collect()
 }
 
+fn size(memory_kib: u32, queue: usize) -> Size {
+    Size { memory_kib, workers: 1, queue }
+}
+
 fn with<F>(queue: usize, compute: F) -> Verifier
 where
     F: FnMut(&Job) -> Result<Option<usize>, PhcError> + Send + 'static,
 {
-    let jobs = Mutex::new(Some(start(queue, compute).unwrap()));
-    Verifier { jobs, hashes: Arc::default(), max_memory_kib: 8, queue }
+    let jobs = Arc::new(Queue::new(queue));
+    start(jobs.clone(), compute).unwrap();
+    Verifier { queue: jobs, running: Mutex::new(1), hashes: Arc::default(), size: size(8, queue) }
 }
 
 /// A verifier whose worker waits for a go before each answer; it reports each job that it begins.
@@ -35,7 +40,7 @@ fn gated(queue: usize) -> (Verifier, Sender<()>, Receiver<Vec<u8>>) {
 
 #[tokio::test]
 async fn the_answer_is_the_first_match_and_every_hash_is_computed() {
-    let verifier = Verifier::new(8, 4);
+    let verifier = Verifier::new(size(8, 4));
     let decoy = [super::super::phc::decoy(&PasswordHash::cheap(b"a", [1; 16]), [9; 48])];
     let cases: [Case; 8] = [
         ("a", cheap(&["a", "b", "c"]), Some(0)),
@@ -49,7 +54,7 @@ async fn the_answer_is_the_first_match_and_every_hash_is_computed() {
     ];
     for (password, hashes, expected) in cases {
         let (before, count) = (verifier.hashes(), hashes.len());
-        let answer = verifier.verify(hashes, secret(password), LONG).await;
+        let answer = verifier.verify("source", hashes, secret(password), LONG).await;
         assert_eq!(answer, Ok(expected), "{password:?}");
         assert_eq!(verifier.hashes() - before, u64::try_from(count).unwrap(), "hashes for {password:?}");
     }
@@ -59,23 +64,27 @@ async fn the_answer_is_the_first_match_and_every_hash_is_computed() {
 async fn hashes_of_real_cost_share_the_arena() {
     let text = super::super::phc::hash(&secret("correct horse"), [1; 16]).unwrap();
     let costly = PasswordHash::parse(&text).unwrap();
-    let verifier = Verifier::new(costly.memory_kib(), 4);
+    let verifier = Verifier::new(size(costly.memory_kib(), 4));
     let hashes: Arc<[PasswordHash]> = [PasswordHash::cheap(b"other", [2; 16]), costly].into();
     for (password, expected) in [("correct horse", Some(1)), ("other", Some(0)), ("wrong", None)] {
-        assert_eq!(verifier.verify(Arc::clone(&hashes), secret(password), LONG).await, Ok(expected), "{password}");
+        assert_eq!(
+            verifier.verify("source", Arc::clone(&hashes), secret(password), LONG).await,
+            Ok(expected),
+            "{password}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_hash_beyond_the_arena_is_no_verdict() {
-    let verifier = Verifier::new(7, 4);
+    let verifier = Verifier::new(size(7, 4));
     assert!(!verifier.fits(&PasswordHash::cheap(b"a", [1; 16])));
-    assert_eq!(verifier.verify(cheap(&["a"]), secret("a"), LONG).await, Err(Busy::Memory));
+    assert_eq!(verifier.verify("source", cheap(&["a"]), secret("a"), LONG).await, Err(Busy::Memory));
     assert_eq!(verifier.hashes(), 0);
-    let none = Verifier::new(0, 0);
-    assert_eq!(none.verify(cheap(&["a"]), secret("a"), LONG).await, Err(Busy::Memory));
-    assert_eq!(none.verify(cheap(&[]), secret("a"), LONG).await, Ok(None));
-    assert!(none.jobs.lock().is_none(), "a verifier without hashes needs no thread");
+    let none = Verifier::new(size(0, 0));
+    assert_eq!(none.verify("source", cheap(&["a"]), secret("a"), LONG).await, Err(Busy::Memory));
+    assert_eq!(none.verify("source", cheap(&[]), secret("a"), LONG).await, Ok(None));
+    assert_eq!(*none.running.lock(), 0, "a verifier without hashes needs no thread");
 }
 
 #[tokio::test]
@@ -84,14 +93,14 @@ async fn a_full_queue_refuses_at_once() {
     let verifier = Arc::new(verifier);
     let spawn = |name: &'static str| {
         let verifier = Arc::clone(&verifier);
-        tokio::spawn(async move { verifier.verify(cheap(&["a"]), secret(name), LONG).await })
+        tokio::spawn(async move { verifier.verify("source", cheap(&["a"]), secret(name), LONG).await })
     };
     let first = spawn("first");
     tokio::task::yield_now().await;
     assert_eq!(begins.recv().unwrap(), b"first");
     let second = spawn("second");
     tokio::task::yield_now().await;
-    assert_eq!(verifier.verify(cheap(&["a"]), secret("third"), LONG).await, Err(Busy::Queue));
+    assert_eq!(verifier.verify("source", cheap(&["a"]), secret("third"), LONG).await, Err(Busy::Queue));
     go.send(()).unwrap();
     go.send(()).unwrap();
     assert_eq!(first.await.unwrap(), Ok(Some(0)));
@@ -103,11 +112,11 @@ async fn a_job_whose_caller_left_is_not_begun() {
     let (verifier, go, begins) = gated(4);
     let short = Duration::from_millis(20);
     for name in ["first", "left", "left"] {
-        assert_eq!(verifier.verify(cheap(&["a"]), secret(name), short).await, Err(Busy::Deadline), "{name}");
+        assert_eq!(verifier.verify("source", cheap(&["a"]), secret(name), short).await, Err(Busy::Deadline), "{name}");
     }
     go.send(()).unwrap();
     go.send(()).unwrap();
-    assert_eq!(verifier.verify(cheap(&["a"]), secret("last"), LONG).await, Ok(Some(0)));
+    assert_eq!(verifier.verify("source", cheap(&["a"]), secret("last"), LONG).await, Ok(Some(0)));
     assert_eq!(begins.try_iter().collect::<Vec<_>>(), [b"first".to_vec(), b"last".to_vec()]);
 }
 
@@ -120,7 +129,7 @@ async fn a_panic_or_an_error_fails_its_job_and_no_other() {
     });
     for _ in 0..3 {
         for (password, expected) in [("panic", Err(Busy::Worker)), ("error", Err(Busy::Worker)), ("fine", Ok(None))] {
-            assert_eq!(verifier.verify(cheap(&["a"]), secret(password), LONG).await, expected, "{password}");
+            assert_eq!(verifier.verify("source", cheap(&["a"]), secret(password), LONG).await, expected, "{password}");
         }
     }
 }
@@ -139,7 +148,43 @@ fn dropping_the_verifier_ends_the_thread() {
 
 #[tokio::test]
 async fn a_worker_that_could_not_be_started_is_started_when_it_is_needed() {
-    let verifier = Verifier::new(8, 4);
-    *verifier.jobs.lock() = None;
-    assert_eq!(verifier.verify(cheap(&["a"]), secret("a"), LONG).await, Ok(Some(0)));
+    let verifier = Verifier::new(size(8, 4));
+    verifier.queue.close();
+    let verifier =
+        Verifier { queue: Arc::new(Queue::new(4)), running: Mutex::new(0), hashes: Arc::default(), size: size(8, 4) };
+    assert_eq!(verifier.verify("source", cheap(&["a"]), secret("a"), LONG).await, Ok(Some(0)));
+}
+
+/// As many at once as there are workers, and no more.
+#[tokio::test]
+async fn workers_share_one_queue() {
+    let (go, gate) = channel::<()>();
+    let gate = Arc::new(Mutex::new(gate));
+    let (begun, begins) = channel();
+    let jobs = Arc::new(Queue::new(4));
+    for _ in 0..2 {
+        let (begun, gate) = (begun.clone(), gate.clone());
+        let compute = move |job: &Job| {
+            begun.send(job.password.expose().to_vec()).unwrap();
+            let _ = gate.lock().recv();
+            Ok(None)
+        };
+        start(jobs.clone(), compute).unwrap();
+    }
+    let two = Size { memory_kib: 8, workers: 2, queue: 4 };
+    let verifier = Arc::new(Verifier { queue: jobs, running: Mutex::new(2), hashes: Arc::default(), size: two });
+    let all: Vec<_> = ["a", "b", "c"]
+        .map(|name| {
+            let verifier = verifier.clone();
+            tokio::spawn(async move { verifier.verify(name, cheap(&["a"]), secret(name), LONG).await })
+        })
+        .into();
+    while begins.try_iter().count() < 2 {
+        tokio::task::yield_now().await;
+    }
+    (0..3).for_each(|_| go.send(()).unwrap());
+    for one in all {
+        assert_eq!(one.await.unwrap(), Ok(None));
+    }
+    assert_eq!(Verifier::new(two).verify("a", cheap(&["a"]), secret("a"), LONG).await, Ok(Some(0)));
 }

@@ -2,16 +2,18 @@
 
 use crate::cli::random;
 use crate::config::{Fingerprint, Loaded, Problem, Problems, Secrets, load_noting};
+use crate::policy::Limits;
 use ring::rand::SystemRandom;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Which file, the names of the listeners that are bound, and the room for bodies.
+/// Which file, the names of the listeners that are bound, and the room for bodies and passwords.
 #[derive(Clone, Debug)]
 pub(super) struct PolicyFile {
     pub(super) file: PathBuf,
     pub(super) listeners: Vec<String>,
     pub(super) body_bytes: u64,
+    pub(super) limits: Limits,
 }
 
 /// What one reading of the file came to.
@@ -87,7 +89,18 @@ impl PolicyFile {
             path: format!("principals.{}.payload.max_bytes", principal.name),
             message: format!("a body of {} bytes never fits into --web.max-body-memory", principal.payload.max_bytes),
         });
-        let list: Vec<Problem> = unbound.chain(too_large).collect();
+        let dear = loaded.policy.principals.iter().filter_map(|p| Some((&p.name, p.basic.as_ref()?)));
+        let dear = dear.filter(|(_, b)| b.hashes.iter().any(|hash| !self.limits.admits_arena(hash.memory_kib())));
+        let dear = dear.map(|(name, _)| Problem {
+            line: None,
+            path: format!("principals.{name}.basic.password_hash_file"),
+            message: format!(
+                "its hashes need more memory than --login.max-memory sets aside for {} at once; make new ones with \
+                 pushguard hash",
+                self.limits.login_workers
+            ),
+        });
+        let list: Vec<Problem> = unbound.chain(too_large).chain(dear).collect();
         if list.is_empty() { Ok(loaded) } else { Err(Problems { file: file.clone(), list, unreadable: false }) }
     }
 }

@@ -1,0 +1,129 @@
+//! Logins: how many hashes each costs, and that its time tells nothing.
+
+use super::*;
+use crate::auth::PasswordHash;
+use crate::auth::phc::decoy;
+use crate::clock::ManualClock;
+use crate::config::{Secrets, read};
+use crate::decision::Reason;
+use crate::request::{RawHead, Web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::time::{Duration, Instant};
+
+const PHC: &str = "$argon2id$v=19$m=12288,t=3,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+const POLICY: &str = r#"
+version: 1
+sources: { office: { cidrs: [203.0.113.0/24] } }
+principals:
+  ci:     { basic: { username: ci, password_hash_file: phc }, from: anywhere, grants: [{ operations: [probe] }] }
+  office: { basic: { username: office, password_hash_file: phc }, from: { require: [office] }, grants: [{ operations: [probe] }] }
+"#;
+
+struct House {
+    gate: Gate,
+    world: World,
+    clock: ManualClock,
+}
+
+/// A gate whose passwords are all `good`, under hashes that cost next to nothing.
+fn house() -> House {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("phc"), PHC).unwrap();
+    let (mut policy, _) = read(POLICY, folder.path(), Secrets::Required, &mut || [7; 48]).unwrap();
+    let cheap = PasswordHash::cheap(b"good", [1; 16]);
+    for basic in policy.principals.iter_mut().filter_map(|p| p.basic.as_mut()) {
+        basic.hashes = [cheap.clone()].into();
+    }
+    policy.decoy = [decoy(&cheap, [9; 48])].into();
+    let clock = ManualClock::default();
+    let gate = Gate::new(Arc::new(clock.clone()), Limits::default(), 8, [3; 32]);
+    House { gate, world: World { policy: Arc::new(policy), ..World::default() }, clock }
+}
+
+fn head(user: &str, password: &str) -> Head {
+    let pair = STANDARD.encode(format!("{user}:{password}"));
+    let text = format!("GET /-/ready HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {pair}\r\n\r\n");
+    let raw = RawHead::read(text.as_bytes()).unwrap();
+    let listener = crate::policy::Listener::default();
+    Head::read(&raw, &listener.peer("198.51.100.9".parse().unwrap(), None), "l".into(), &Web::default())
+}
+
+impl House {
+    /// The reason, or none where it passes, and how many hashes it took.
+    async fn log_in(&self, head: &Head) -> (Option<Reason>, u64) {
+        let before = self.gate.hashes();
+        let Gated::Done(decision) = self.gate.run(&self.world, head, &mut Facts::default()).await else {
+            panic!("a probe has no body")
+        };
+        (decision.denial().map(|denial| denial.reason), self.gate.hashes() - before)
+    }
+}
+
+#[tokio::test]
+async fn every_failed_login_costs_one_hash_and_a_remembered_or_throttled_one_none() {
+    let house = house();
+    let rejected = Some(Reason::CredentialRejected);
+    for (user, password, expected) in [
+        ("ci", "wrong", (rejected, 1)),
+        ("ci", "", (rejected, 1)),
+        ("nobody", "good", (rejected, 1)),
+        ("nobody", "wrong", (rejected, 1)),
+        ("office", "good", (rejected, 1)),
+        ("CI", "good", (rejected, 1)),
+        ("ci", "good", (None, 1)),
+        ("ci", "good", (None, 0)),
+        ("ci", "wrong", (rejected, 1)),
+    ] {
+        assert_eq!(house.log_in(&head(user, password)).await, expected, "{user}:{password}");
+        house.clock.advance(Duration::from_secs(1));
+    }
+    // Two guesses for `ci` are left of five, then none; the remembered password still passes.
+    for expected in [(rejected, 1), (rejected, 1), (Some(Reason::LoginThrottled), 0)] {
+        assert_eq!(house.log_in(&head("ci", "guess")).await, expected);
+    }
+    assert_eq!(house.log_in(&head("ci", "good")).await, (None, 0));
+}
+
+/// Welch's t over the times of two kinds of logins that fail.
+fn welch(a: &[f64], b: &[f64]) -> f64 {
+    let moments = |times: &[f64]| {
+        let count = times.len() as f64;
+        let mean = times.iter().sum::<f64>() / count;
+        (mean, times.iter().map(|t| (t - mean).powi(2)).sum::<f64>() / (count - 1.0) / count)
+    };
+    let ((a, of_a), (b, of_b)) = (moments(a), moments(b));
+    (a - b) / (of_a + of_b).sqrt()
+}
+
+/// An unknown user takes as long as a wrong password: `PUSHGUARD_VOLUME` samples of each, and only then is the time
+/// judged.
+#[tokio::test]
+async fn the_time_of_a_failed_login_tells_no_user_name() {
+    let volume = std::env::var("PUSHGUARD_VOLUME").ok().and_then(|text| text.parse::<usize>().ok());
+    let house = house();
+    let mut times = [Vec::new(), Vec::new()];
+    let (mut pair, mut chance) = (0_usize, 1_u64);
+    while pair < volume.unwrap_or(200) {
+        // Names and passwords of one length; which of the two comes first is chance.
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let first = usize::from(chance >> 63 == 1);
+        for kind in [first, 1 - first] {
+            let head = head(["ci", "xx"][kind], &format!("guess {pair:09}"));
+            house.clock.advance(Duration::from_secs(60));
+            let started = Instant::now();
+            let outcome = house.log_in(&head).await;
+            times[kind].push(started.elapsed().as_secs_f64());
+            assert_eq!(outcome, (Some(Reason::CredentialRejected), 1));
+        }
+        pair += 1;
+    }
+    // The slowest twentieth of both is what else happened on the machine.
+    let mut all: Vec<f64> = times.iter().flatten().copied().collect();
+    all.sort_by(f64::total_cmp);
+    let most = all[all.len() * 19 / 20];
+    let [known, unknown] = times.map(|times| times.into_iter().filter(|time| *time <= most).collect::<Vec<_>>());
+    let t = welch(&known, &unknown);
+    println!("{} samples of each, Welch's t {t:.2}", volume.unwrap_or(200));
+    assert!(volume.is_none() || t.abs() < 4.5, "t {t}");
+}
