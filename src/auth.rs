@@ -16,5 +16,5 @@ pub use attempts::Attempts;
 pub use cache::Cache;
 
 pub use flaw::Flaw;
-pub use phc::{Params, PasswordHash, PhcError};
-pub use verifier::{Busy, Verifier};
+pub use phc::{Argon2id, Params, PasswordHash, PhcError};
+pub use verifier::{Busy, Size, Verifier};

@@ -5,6 +5,7 @@
 mod check;
 mod explain;
 mod hash;
+mod import;
 mod limits;
 mod listen;
 mod random;
@@ -36,6 +37,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Read a password on standard input and print its argon2id hash; one line end behind it is not part of it
     Hash(hash::Hash),
+    /// Take users over from the password file of another program
+    Import(import::Import),
     /// Look at address lists, compare, fetch, export and approve them
     Ranges(Box<ranges::Ranges>),
 }
@@ -65,6 +68,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Hash(hash) => hash.run(),
+        Command::Import(import) => import.run(),
         Command::Ranges(ranges) => ranges.run(),
     };
     match outcome {

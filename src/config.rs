@@ -1,8 +1,10 @@
 //! The policy file: YAML text to a compiled [`Policy`](crate::policy::Policy), or all its problems at once.
 
 mod compile;
+mod decoys;
 mod fingerprint;
 mod grants;
+mod import;
 mod issuers;
 mod lines;
 mod lists;
@@ -20,6 +22,7 @@ mod trust;
 mod units;
 
 pub use fingerprint::Fingerprint;
+pub use import::{Imported, htpasswd, web_config};
 pub use load::{Loaded, Secrets, load, load_noting, read};
 pub use problem::{Problem, Problems};
 pub use units::{duration, size};

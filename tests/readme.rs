@@ -84,7 +84,7 @@ fn every_policy_compiles_without_a_problem() {
     let payload = policies.iter().position(|block| block.starts_with("payload:")).expect("the README shows a payload");
     let payload = policies.remove(payload).replace('\n', "\n  ");
     policies.push(format!("version: 1\nprincipals: {{}}\ndefaults:\n  {payload}"));
-    assert_eq!(policies.len(), 3, "the README shows two policies and a part of one");
+    assert_eq!(policies.len(), 4, "the README shows three policies and a part of one");
     for policy in policies {
         let compiled = config::read(&policy, Path::new(""), Secrets::Optional, &mut || [7; 48]);
         let (_, warnings) = compiled.unwrap_or_else(|problems| panic!("{policy}\n{problems:#?}"));
@@ -124,6 +124,7 @@ fn the_table_of_limits_is_the_codes() {
         ("writes of a principal, for each job", per(writes.rate.burst(), writes.rate.period())),
         ("reads of a principal, for each source", per(reads.rate.burst(), reads.rate.period())),
         ("wrong passwords from one source", per(limits.login_burst, limits.login_period)),
+        ("of them for one user", per(limits.login_user_burst, limits.login_period)),
         ("bytes of a body", payload.max_bytes.to_string()),
         ("bytes of a body once decoded", payload.max_decoded_bytes.to_string()),
         ("times that a body may grow when decoded, beyond 65536 bytes", {
@@ -167,6 +168,8 @@ fn the_table_of_limits_is_the_codes() {
         ("bytes of the gateway's answer to a write", limits.answer_bytes.to_string()),
         ("bytes of a page of the gateway", limits.page_bytes.to_string()),
         ("logins that wait for the password verifier", limits.login_queue.to_string()),
+        ("threads that verify passwords", limits.login_workers.to_string()),
+        ("KiB of memory of all of them", limits.login_memory_kib.to_string()),
         ("time for which a verified password is remembered", seconds(limits.login_cache)),
         ("quota states kept", limits.quota_keys.to_string()),
     ];
@@ -217,7 +220,7 @@ fn every_flag_of_the_readme_is_one() {
     let flags: Vec<&str> = README.split([' ', '`', '\n', '=']).filter(|word| word.starts_with("--")).collect();
     assert!(flags.len() > 10);
     // Other commands have their own, curl and the gateway theirs.
-    let others = ["--data-binary", "--format", "--help", "--secrets"];
+    let others = ["--data-binary", "--fail-with-body", "--format", "--help", "--retry", "--secrets"];
     for flag in flags {
         let known = [" <", " ", "\n"].iter().any(|end| help.contains(&format!("{flag}{end}")));
         assert!(known || others.contains(&flag), "{flag} is no flag");

@@ -5,7 +5,7 @@ mod common;
 use common::guard::{Guard, PASSWORD, Start};
 use common::http::{Request, Response};
 use common::mint::{RSA, Signer, but, github_run, key_set};
-use common::upstream::{Upstream, ok};
+use common::upstream::{Upstream, answer, ok};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -185,4 +185,53 @@ fn a_token_may_come_as_a_password() {
     let padded = format!("{token}{}", "a".repeat(8193 - token.len()));
     let answer = send("oauth2", &padded, path).is(401, "credential_rejected", "too long");
     assert!(guard.record(&answer)["detail"].starts_with("token_too_long"));
+}
+
+const README: &str = include_str!("../README.md");
+
+/// The fenced block of a language that holds a text.
+fn block(language: &str, holds: &str) -> String {
+    let fence = format!("\n```{language}\n");
+    let mut blocks = README.split(&fence).skip(1).filter_map(|rest| rest.split("\n```").next());
+    blocks.find(|block| block.contains(holds)).expect("the README shows it").to_owned()
+}
+
+/// The README's workflow step, run by a shell as GitHub's runner does, against the README's policy.
+#[test]
+fn the_workflow_step_of_the_readme_pushes() {
+    let upstream = Upstream::start(|_| ok());
+    let policy =
+        block("yaml", "preset: github-actions").replace("github: [actions]", "cidrs: [203.0.113.0/24]").replace(
+            "audience: \"https://push.example.com\"",
+            "audience: \"https://push.example.com\", jwks_file: keys.json",
+        );
+    let start = Start::new(&policy, &upstream.url());
+    std::fs::write(start.folder.path().join("keys.json"), key_set(&[RSA.jwk()])).unwrap();
+    std::fs::write(start.folder.path().join("metrics.txt"), "m 1\n").unwrap();
+    let guard = start.run();
+    let url = format!("http://{}", guard.address());
+    let wanted = format!("&audience={url}");
+    let tokens = Upstream::start(move |seen| {
+        assert!(seen.line().ends_with(&wanted), "{}", seen.head);
+        assert_eq!(seen.header("authorization"), ["bearer a-request-token"]);
+        let claims = but(&github_run(now() - 60), "repository_owner_id", json!("123456"));
+        answer("200 OK", "", &json!({ "count": 1, "value": RSA.token(&claims) }).to_string())
+    });
+    let step = block("yml", "id-token: write");
+    let script: Vec<&str> =
+        step.lines().skip_while(|line| line.trim() != "run: |").skip(1).map(str::trim_start).collect();
+    let output = std::process::Command::new("bash")
+        .args(["-ec", &script.join("\n")])
+        .current_dir(guard.folder.path())
+        .env("PUSH_URL", &url)
+        .env("GITHUB_REPOSITORY", "acme/app")
+        .env("GITHUB_WORKFLOW", "Elixir/Phoenix CI")
+        .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "a-request-token")
+        .env("ACTIONS_ID_TOKEN_REQUEST_URL", format!("{}/token?api-version=2.0", tokens.url()))
+        .output()
+        .expect("bash runs");
+    assert!(output.status.success(), "{output:?}");
+    let seen = upstream.seen();
+    let path = "POST /metrics/job/ci/repository@base64/YWNtZS9hcHA/workflow@base64/RWxpeGlyL1Bob2VuaXggQ0k";
+    assert_eq!(seen.iter().map(|seen| seen.line()).collect::<Vec<_>>(), [path]);
 }

@@ -6,10 +6,8 @@ use super::load::Secrets;
 use super::mode::mode;
 use super::network::{self, NamedSource};
 use super::reader::{Node, Reader};
-use super::{issuers, payload, principals, quotas, tokens};
-use crate::auth::PasswordHash;
-use crate::auth::phc::decoy;
-use crate::policy::{Issuer, Listener, PayloadLimits, Policy, Principal, QuotaRule, Ranges};
+use super::{decoys, issuers, payload, principals, quotas, tokens};
+use crate::policy::{Issuer, Listener, PayloadLimits, Policy, QuotaRule, Ranges};
 use crate::ranges::feed::Wanted;
 use serde_yaml::Value;
 use std::collections::BTreeMap;
@@ -66,7 +64,7 @@ pub(super) fn compile(
     let shared_quotas = shared.map(|node| quotas::quotas(reader, &node, "", Braces::Nothing)).unwrap_or_default();
     let named_listeners = named_listeners(listeners.as_ref(), &sources);
     let ranges = ranges(reader, &sources);
-    let decoy = decoys(reader, &mut principals, random);
+    let decoy = decoys::fill(reader, &mut principals, random);
     let listeners = listeners.unwrap_or_default();
     let read_claims = tokens::read_claims(&issuers, &principals);
     Policy {
@@ -131,32 +129,4 @@ fn named_listeners(
     });
     let own = listeners.into_iter().flat_map(BTreeMap::keys).map(|name| (name.clone(), format!("listeners.{name}")));
     of_sources.chain(own).collect()
-}
-
-/// Hashes for unknown users, as dear as those of the principal whose login costs most. Shorter lists of others are
-/// filled up, so that the time of a refused login does not tell who is rotating a password.
-fn decoys(
-    reader: &mut Reader,
-    principals: &mut [Principal],
-    random: &mut dyn FnMut() -> [u8; 48],
-) -> Arc<[PasswordHash]> {
-    let hashes = principals.iter().filter_map(|p| p.basic.as_ref()).map(|basic| &basic.hashes);
-    let mut costs: Vec<u64> = hashes.clone().flat_map(|list| list.iter().map(PasswordHash::cost)).collect();
-    costs.sort_unstable();
-    costs.dedup();
-    if costs.len() > 1 {
-        reader.warn(
-            "principals",
-            "password hashes differ in cost, so the time of a refused login tells user names apart; make all of them \
-             with pushguard hash",
-        );
-    }
-    let total = |hashes: &&Arc<[PasswordHash]>| hashes.iter().map(PasswordHash::cost).sum::<u64>();
-    let Some(dearest) = hashes.max_by_key(total).cloned() else { return Arc::from([]) };
-    for basic in principals.iter_mut().filter_map(|p| p.basic.as_mut()) {
-        let missing = dearest.get(basic.hashes.len()..).unwrap_or_default();
-        let filler: Vec<PasswordHash> = missing.iter().map(|hash| decoy(hash, random())).collect();
-        basic.hashes = basic.hashes.iter().cloned().chain(filler).collect();
-    }
-    dearest.iter().map(|hash| decoy(hash, random())).collect()
 }

@@ -54,7 +54,13 @@ fn parse(reader: &mut Reader, node: &Node<'_>, file: &Path, content: &str) -> Ve
             continue;
         }
         match PasswordHash::parse(line) {
-            Ok(hash) => hashes.push(hash),
+            Ok(hash) => {
+                if hash.is_weak() {
+                    let weak = "this bcrypt hash is cheap to attack; make a new one with pushguard hash";
+                    reader.warn(&node.path, format!("{} line {}: {weak}", file.display(), index + 1));
+                }
+                hashes.push(hash);
+            }
             Err(error) => reader.problem(&node.path, format!("{} line {}: {error}", file.display(), index + 1)),
         }
     }

@@ -14,8 +14,11 @@ pub enum PhcError {
          put the line that it prints here, and change the password if others have seen it"
     )]
     Plaintext,
-    /// A hash, but not argon2id.
-    #[error("the hash algorithm is {found}, only argon2id is accepted; make a new hash with `pushguard hash`")]
+    /// A hash, but neither argon2id nor bcrypt.
+    #[error(
+        "the hash algorithm is {found}, only argon2id and bcrypt (2a, 2b, 2y) are accepted; make a new hash with \
+         `pushguard hash`"
+    )]
     Algorithm {
         /// The algorithm's identifier where it is a well-known one.
         found: &'static str,
@@ -34,6 +37,18 @@ pub enum PhcError {
     Malformed {
         /// What is wrong.
         field: &'static str,
+    },
+    /// A bcrypt line that does not parse.
+    #[error("the bcrypt hash is damaged: {what}; copy it again or run `pushguard hash`")]
+    Bcrypt {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A bcrypt cost out of range.
+    #[error("the bcrypt cost is {found}, allowed is 4 to 12; run `pushguard hash` for a new hash")]
+    BcryptCost {
+        /// The cost.
+        found: u32,
     },
     /// `m` out of range, in KiB.
     #[error("the hash needs m={found} KiB of memory, allowed is 7168 to 65536; run `pushguard hash` for a new one")]

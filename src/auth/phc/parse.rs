@@ -1,6 +1,6 @@
 //! The PHC text, strictly: one spelling per hash, and only what is worth verifying.
 
-use super::{Params, PhcError};
+use super::{Argon2id, PhcError};
 use argon2::password_hash::phc::{Output, Salt};
 use std::ops::RangeInclusive;
 
@@ -14,11 +14,10 @@ const OUTPUT: RangeInclusive<usize> = 16..=Output::MAX_LENGTH;
 const FLOOR: [(u32, u32); 5] = [(46 * 1024, 1), (19 * 1024, 2), (12 * 1024, 3), (9 * 1024, 4), (7 * 1024, 5)];
 
 /// Names that may be repeated in an error; any other could be a piece of a password that begins with `$`.
-const KNOWN: [&str; 14] =
-    ["argon2i", "argon2d", "2", "2a", "2b", "2x", "2y", "1", "5", "6", "y", "apr1", "scrypt", "pbkdf2-sha256"];
+const KNOWN: [&str; 11] = ["argon2i", "argon2d", "2", "2x", "1", "5", "6", "y", "apr1", "scrypt", "pbkdf2-sha256"];
 
 /// Splits and checks one PHC line.
-pub(super) fn line(text: &str) -> Result<(Params, Salt, Output), PhcError> {
+pub(super) fn line(text: &str) -> Result<(Argon2id, Salt, Output), PhcError> {
     if text.is_empty() {
         return Err(PhcError::Missing);
     }
@@ -54,7 +53,7 @@ fn check_version(field: &str) -> Result<(), PhcError> {
     if found == 19 { Ok(()) } else { Err(PhcError::Version { found }) }
 }
 
-fn parse_params(field: &str) -> Result<Params, PhcError> {
+fn parse_params(field: &str) -> Result<Argon2id, PhcError> {
     const SHAPE: &str = "its parameters are not m, t and p in this order";
     let mut values = field.split(',');
     let mut value = |name: &str| {
@@ -65,7 +64,7 @@ fn parse_params(field: &str) -> Result<Params, PhcError> {
     if values.next().is_some() {
         return Err(PhcError::Malformed { field: SHAPE });
     }
-    let params = Params {
+    let params = Argon2id {
         memory_kib: within(memory, &MEMORY).ok_or(PhcError::Memory { found: memory })?,
         passes: within(passes, &PASSES).ok_or(PhcError::Passes { found: passes })?,
         lanes: within(lanes, &LANES).ok_or(PhcError::Lanes { found: lanes })?,
@@ -73,8 +72,8 @@ fn parse_params(field: &str) -> Result<Params, PhcError> {
     check_strength(params)
 }
 
-fn check_strength(params: Params) -> Result<Params, PhcError> {
-    let Params { memory_kib, passes, .. } = params;
+fn check_strength(params: Argon2id) -> Result<Argon2id, PhcError> {
+    let Argon2id { memory_kib, passes, .. } = params;
     let needed = FLOOR.into_iter().filter(|(_, floor)| passes >= *floor).map(|(memory, _)| memory).min();
     match needed {
         Some(needed) if memory_kib < needed => Err(PhcError::Weak { memory_kib, passes, needed }),

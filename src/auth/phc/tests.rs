@@ -43,7 +43,7 @@ fn parameters_are_bounded_and_not_weaker_than_the_floor() {
         assert_eq!(refusal(&line(params)), expected, "{params}");
     }
     let hash = PasswordHash::parse(&line("m=19456,t=2,p=3")).unwrap();
-    assert_eq!(hash.params(), Params { memory_kib: 19_456, passes: 2, lanes: 3 });
+    assert_eq!(hash.params(), Params::Argon2id(Argon2id { memory_kib: 19_456, passes: 2, lanes: 3 }));
     assert_eq!(hash.memory_kib(), 19_456);
 }
 
@@ -66,7 +66,7 @@ fn what_is_not_one_strict_argon2id_line_is_refused() {
         ("$ecret$tuff".to_owned(), unknown),
         (good.replace("argon2id", "argon2i"), Some(PhcError::Algorithm { found: "argon2i" })),
         (good.replace("argon2id", "ARGON2ID"), unknown),
-        (format!("$2y$10${SALT}"), Some(PhcError::Algorithm { found: "2y" })),
+        (format!("$2x$10${SALT}"), Some(PhcError::Algorithm { found: "2x" })),
         (good.replace("v=19", "v=16"), Some(PhcError::Version { found: 16 })),
         (good.replace("$v=19", ""), Some(PhcError::Version { found: 16 })),
         (good.replace("v=19", "v="), version),
@@ -149,11 +149,12 @@ fn a_decoy_costs_the_same_and_matches_nothing() {
         let decoy = decoy(&like, [5; 48]);
         assert_eq!((decoy.params(), decoy.to_phc().len()), (like.params(), text.len()));
         assert!(decoy.is_decoy() && !like.is_decoy());
-        assert!(decoy.salt != like.salt && decoy.output != like.output);
+        let fields = |hash: &PasswordHash| hash.to_phc().rsplit('$').take(2).map(str::to_owned).collect::<Vec<_>>();
+        assert!(fields(&decoy).iter().zip(fields(&like)).all(|(new, old)| *new != old), "salt and output are new");
     }
     let real = PasswordHash::cheap(b"secret", [1; 16]);
     let (one, other) = (decoy(&real, [1; 48]), decoy(&real, [2; 48]));
-    assert!(one.output != other.output);
+    assert_ne!(one.to_phc(), other.to_phc());
     let lucky = PasswordHash { matchable: false, ..real.clone() };
     let (password, mut arena) = (Secret::new(b"secret".to_vec()), [Block::new(); 8]);
     assert_eq!(real.matches(&password, &mut arena), Ok(true));
@@ -163,5 +164,70 @@ fn a_decoy_costs_the_same_and_matches_nothing() {
 #[test]
 fn debug_shows_no_byte_of_the_hash() {
     let hash = PasswordHash::parse(&line("m=12288,t=3,p=1")).unwrap();
-    assert_eq!(format!("{hash:?}"), "PasswordHash { params: Params { memory_kib: 12288, passes: 3, lanes: 1 }, .. }");
+    assert_eq!(
+        format!("{hash:?}"),
+        "PasswordHash { params: Argon2id(Argon2id { memory_kib: 12288, passes: 3, lanes: 1 }), .. }"
+    );
+}
+
+/// Vectors of the test suites of OpenBSD and of crypt_blowfish.
+#[test]
+fn bcrypt_hashes_made_elsewhere_match_their_password_only() {
+    for (text, password) in [
+        ("$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe", "a"),
+        ("$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i", "abc"),
+        ("$2a$06$fPIsBO8qRqkjj273rfaOI.HtSV9jLDpTbZn782DC6/t7qT67P6FfO", "~!@#$%^&*()      ~!@#$%^&*()PNBFRD"),
+        ("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U"),
+        ("$2y$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK", "U*U*"),
+    ] {
+        let hash = PasswordHash::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let matches = |password: &[u8]| hash.matches(&Secret::new(password.to_vec()), &mut []);
+        assert_eq!(matches(password.as_bytes()), Ok(true), "{text}");
+        assert_eq!(matches(format!("{password}x").as_bytes()), Ok(false), "{text}");
+        assert_eq!(matches(format!("{password}\0x").as_bytes()), Ok(false), "{text}: a null byte ends nothing");
+        assert_eq!(hash.to_phc().replace("$2b$", &text[..4]), text, "emit then parse is identity");
+        assert!(hash.memory_kib() == 0 && hash.is_weak(), "{text}");
+        let decoy = decoy(&hash, [5; 48]);
+        assert_eq!(decoy.params(), hash.params());
+        assert_eq!(decoy.matches(&Secret::new(password.into()), &mut []), Ok(false), "{text}");
+    }
+}
+
+/// 72 bytes count for bcrypt. One that is longer matches nothing, since only a part of it would be looked at.
+#[test]
+fn no_part_of_a_long_password_does_for_bcrypt() {
+    let salt = [7; 16];
+    let long = [b'x'; 72];
+    let computed = ::bcrypt::bcrypt(4, salt, &long);
+    let mut stored = Bcrypt { cost: 4, salt, output: [0; 23] };
+    stored.output.copy_from_slice(&computed[..23]);
+    let hash = PasswordHash::parse(&stored.line()).unwrap();
+    let matches = |length: usize| hash.matches(&Secret::new(vec![b'x'; length]), &mut []);
+    assert_eq!([71, 72, 73, 200].map(matches), [Ok(false), Ok(true), Ok(false), Ok(false)]);
+}
+
+#[test]
+fn what_is_not_one_strict_bcrypt_line_is_refused() {
+    let good = "$2b$10$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    assert!(PasswordHash::parse(good).is_ok_and(|hash| !hash.is_weak()));
+    let damaged = |text: String| matches!(refusal(&text), Some(PhcError::Bcrypt { .. }));
+    for (from, to) in [
+        ("$10$", "$1$"),
+        ("$10$", "$010$"),
+        ("$10$", "$+1$"),
+        ("$10$", "$xx$"),
+        ("OeW", "Oe"),
+        ("OeW", "OeWW"),
+        ("OeW", "Oe="),
+        ("OeW", "Oe\n"),
+        ("CCC", "CC*"),
+        (".E5", "\u{e9}5"),
+        ("$10$", "$10$$"),
+    ] {
+        assert!(damaged(good.replacen(from, to, 1)), "{from} to {to}");
+    }
+    for cost in [0, 3, 13, 31, 99] {
+        assert_eq!(refusal(&good.replace("$10$", &format!("${cost:02}$"))), Some(PhcError::BcryptCost { found: cost }));
+    }
+    assert!(!refusal("$2y$hunter2").unwrap().to_string().contains("hunter2"));
 }

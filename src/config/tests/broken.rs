@@ -148,7 +148,8 @@ principals:
 
 #[test]
 fn hash_files() {
-    let names = ["weak", "absurd", "bcrypt", "plain", "empty", "huge", "five", "missing", "two", "good"];
+    let names =
+        ["weak", "absurd", "bcrypt", "cheap", "cut", "plain", "empty", "huge", "five", "missing", "two", "good"];
     let report = |name: &&str| {
         let text = format!(
             "version: 1\nprincipals:\n  p:\n    basic: {{ username: p, password_hash_file: {name}.phc }}\n    from: \

@@ -212,12 +212,24 @@ fn every_operation_is_counted() {
 #[test]
 fn decoys_cost_what_passwords_cost() {
     let policy = good(EXAMPLE);
-    let cost = |hashes: &[crate::auth::PasswordHash]| hashes.iter().map(|h| (h.params(), h.cost())).collect::<Vec<_>>();
+    let cost = |hashes: &[crate::auth::PasswordHash]| hashes.iter().map(|h| h.params()).collect::<Vec<_>>();
     let of = |name: &str| principal(&policy, name).basic.as_ref().map(|b| b.hashes.clone()).unwrap();
     assert_eq!(cost(&policy.decoy), cost(&of("ci")));
     assert_eq!(cost(&policy.decoy), cost(&of("other")));
     assert!(policy.decoy.iter().all(crate::auth::PasswordHash::is_decoy));
     assert_eq!(of("other").iter().map(|h| h.is_decoy()).collect::<Vec<_>>(), [false, true]);
+    // Hashes of all kinds: everybody computes one of each.
+    let mixed = EXAMPLE.replace("other, password_hash_file: good.phc", "other, password_hash_file: bcrypt.phc");
+    let policy = good(&mixed);
+    let sorted = |name: &str| {
+        let basic = principal(&policy, name).basic.as_ref().unwrap();
+        let mut costs = cost(&basic.hashes);
+        costs.sort_unstable();
+        costs
+    };
+    assert_eq!((cost(&policy.decoy).len(), sorted("ci")), (3, sorted("other")));
+    assert_eq!(sorted("ci"), cost(&policy.decoy));
+    let policy = good(EXAMPLE);
     assert_eq!(policy.verifier_memory_kib(), 12288);
     assert!(good("version: 1\nprincipals: {}").decoy.is_empty());
 }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pushguard::auth::{Params, PasswordHash};
+use pushguard::auth::{Argon2id, Params, PasswordHash};
 
 const TAIL: &str = "$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
 
@@ -10,6 +10,7 @@ fuzz_target!(|text: &str| {
     check(text);
     check(&format!("$argon2id$v=19${text}{TAIL}"));
     check(&format!("$argon2id$v=19$m=12288,t=3,p=1${text}"));
+    check(&format!("$2b${text}"));
 });
 
 fn check(text: &str) {
@@ -22,7 +23,13 @@ fn check(text: &str) {
             return;
         }
     };
-    let Params { memory_kib, passes, lanes } = hash.params();
+    let Argon2id { memory_kib, passes, lanes } = match hash.params() {
+        Params::Argon2id(params) => params,
+        Params::Bcrypt(cost) => {
+            assert!((4..=12).contains(&cost) && text.len() == 60 && text.starts_with("$2"), "{text}");
+            return assert!(!format!("{hash:?}").contains(&text[7..]));
+        }
+    };
     let head = format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}$");
     assert!(text.starts_with(&head), "two spellings: {text}");
     assert!((7168..=65536).contains(&memory_kib) && (1..=10).contains(&passes) && (1..=4).contains(&lanes));
