@@ -111,6 +111,7 @@ impl Recorded<'_> {
             expects_continue: false,
             accepts_json: false,
             version: Version::Http11,
+            trace_id: None,
             passed: Vec::new(),
         }
     }

@@ -3,12 +3,16 @@
 
 mod credentials;
 mod keys;
+mod log;
 mod ranges;
+mod requests;
 mod tls;
 
 pub use credentials::CredentialMetrics;
 pub use keys::KeyMetrics;
+pub use log::LogMetrics;
 pub use ranges::{FeedLabels, FetchErrorLabels, RangeMetrics, RefusedLabels, SetGauge, SetLabels};
+pub use requests::{RequestLabels, RequestMetrics};
 pub use tls::TlsMetrics;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -23,19 +27,6 @@ use std::time::SystemTime;
 
 /// The `Content-Type` of what [`Metrics::render`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// What a request came to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RequestLabels {
-    /// `allow`, `deny` or `error`.
-    pub verdict: &'static str,
-    /// A code of the reasons table, or empty.
-    pub reason: &'static str,
-    /// An operation, or `none`.
-    pub operation: &'static str,
-    /// A principal of the policy, or `none`.
-    pub principal: String,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
@@ -73,7 +64,7 @@ struct BuildLabels {
 pub struct Metrics {
     registry: Registry,
     /// Requests by outcome.
-    pub requests: Family<RequestLabels, Counter>,
+    pub requests: RequestMetrics,
     /// From the first byte of the head to the last byte of the answer.
     pub request_duration: Histogram,
     /// From the first attempt to connect to the last byte of the gateway's answer.
@@ -98,6 +89,8 @@ pub struct Metrics {
     report_mode: Family<ScopeLabels, Gauge>,
     limits_reached: Family<LimitLabels, Counter>,
     gateway: Family<GatewayLabels, Gauge>,
+    /// Lines of the log.
+    pub log: LogMetrics,
     /// Certificates and handshakes.
     pub tls: TlsMetrics,
 }
@@ -108,7 +101,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("pushguard");
         let seconds = || Histogram::new(exponential_buckets(0.000_25, 2.0, 16));
         let metrics = Self {
-            requests: Family::default(),
+            requests: RequestMetrics::default(),
             request_duration: seconds(),
             upstream_duration: seconds(),
             tasks: Gauge::default(),
@@ -125,10 +118,11 @@ impl Metrics {
             report_mode: Family::default(),
             limits_reached: Family::default(),
             gateway: Family::default(),
+            log: LogMetrics::default(),
             tls: TlsMetrics::default(),
             registry: Registry::default(),
         };
-        registry.register("requests", "Requests by verdict, reason, operation and principal", metrics.requests.clone());
+        metrics.requests.register(&mut registry);
         registry.register(
             "request_duration_seconds",
             "Time from the first byte of a request to the last byte of its answer",
@@ -189,6 +183,7 @@ impl Metrics {
             "Connections and requests that a limit ended, by the flag or the key of the policy that sets it",
             metrics.limits_reached.clone(),
         );
+        metrics.log.register(&mut registry);
         metrics.tls.register(&mut registry);
         registry.register(
             "gateway_info",

@@ -5,10 +5,6 @@
 //! runs the gate, reads the body that it admits, and answers; `upstream` is the gateway; `respond` writes what is ours to
 //! say. pingora accepts connections and keeps those to the gateway; heads, bodies and answers are read and written here.
 
-/// Parts of pingora that are not listened to: its pool calls it an error to open a new connection where an idle one is
-/// just being looked after. What goes wrong with the gateway stands in the records of requests.
-pub const QUIET: &[&str] = &["pingora_core::connectors"];
-
 mod body;
 mod chunked;
 mod connections;

@@ -102,6 +102,7 @@ impl Record<'_> {
             duration_seconds = self.duration.as_secs_f64(),
             upstream_seconds = self.upstream.map_or(0.0, |d| d.as_secs_f64()),
             generation = self.generation,
+            trace_id = self.head.and_then(|h| h.trace_id.as_deref()).unwrap_or_default(),
         );
     }
 
@@ -112,7 +113,7 @@ impl Record<'_> {
             operation,
             principal: principal.map_or_else(|| "none".to_owned(), ToString::to_string),
         };
-        metrics.requests.get_or_create(&labels).inc();
+        metrics.requests.count(labels);
         if let Some(limit) = self.denial.and_then(|d| d.limit).or(self.limit) {
             metrics.count_limit(limit.name());
         }

@@ -6,6 +6,7 @@ mod head;
 mod raw;
 mod source;
 mod target;
+mod trace;
 mod web;
 
 pub use credential::{Credential, CredentialError, TOKEN_USER};

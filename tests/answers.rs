@@ -239,6 +239,23 @@ fn nothing_of_the_gateway_passes_but_its_answer() {
     }
 }
 
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// What is no `traceparent` reaches nobody; what is one is passed on as it came, and its trace stands in the log.
+#[test]
+fn the_trace_of_a_request_goes_on() {
+    let upstream = Upstream::start(|_| ok());
+    let guard = Guard::start(common::guard::EVERYTHING, &upstream.url());
+    let push = |traceparent: &str| Request::post("/metrics/job/ci", "m 1\n").header("traceparent", traceparent);
+    let traced = push(TRACEPARENT).send(guard.address()).is(200, "", "traced");
+    assert_eq!(&guard.record(&traced)["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+    let invalid = push("00-1-2-03").send(guard.address()).is(200, "", "not traced");
+    assert_eq!(&guard.record(&invalid)["trace_id"], "");
+    let seen = upstream.seen();
+    assert_eq!(seen[0].header("traceparent"), [TRACEPARENT]);
+    assert!(seen[1].header("traceparent").is_empty(), "{:?}", seen[1]);
+}
+
 #[test]
 fn credentials_reach_neither_the_gateway_nor_the_log() {
     let upstream = Upstream::start(|_| ok());
@@ -248,7 +265,7 @@ fn credentials_reach_neither_the_gateway_nor_the_log() {
     let noisy = |request: Request| {
         let names = ["Cookie", "X-Forwarded-For", "Forwarded", "Proxy-Authorization", "X-Api-Key", "X-Request-Id"];
         let request = names.iter().fold(request, |request, name| request.header(name, "from-the-client"));
-        request.header("User-Agent", "curl/8").header("Accept", "*/*").header("Traceparent", "00-1-2-03")
+        request.header("User-Agent", "curl/8").header("Accept", "*/*").header("Traceparent", TRACEPARENT)
     };
     let push = noisy(Request::post("/metrics/job/ci/workflow/a%20b", "m 1\n"));
     let pushed = push.clone().basic("ci", PASSWORD).send(guard.address()).is(200, "", "a push");

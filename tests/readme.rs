@@ -4,6 +4,8 @@ mod common;
 
 use common::gateway::Gateway;
 use common::guard::{Guard, PASSWORD, quickstart};
+use common::http::Request;
+use common::upstream::{Upstream, ok};
 use pushguard::config::{self, Secrets};
 use pushguard::decision::Reason;
 use pushguard::payload::{MAX_RATIO, NESTING, RATIO_FREE_BYTES};
@@ -231,5 +233,74 @@ fn every_flag_of_the_readme_is_one() {
 fn the_table_of_operations_is_the_codes() {
     let documented: Vec<String> = table("| operation | request |").into_iter().map(|row| row[0].clone()).collect();
     let actual: Vec<String> = pushguard::policy::Operation::ALL.iter().map(|o| format!("`{}`", o.name())).collect();
+    assert_eq!(documented, actual);
+}
+
+/// The names in the code that registers metrics, as they are shown.
+fn registered() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let inner = std::fs::read_dir(folder.join("metrics")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found = Vec::new();
+    for file in inner.chain([folder.join("metrics.rs")]) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let prefix =
+            text.split_once("sub_registry_with_prefix(\"").map_or("", |(_, rest)| rest.split('"').next().unwrap());
+        for call in ["register(", "gauge("] {
+            for (at, _) in text.match_indices(call) {
+                let argument = text[at + call.len()..].trim_start();
+                let Some(name) = argument.strip_prefix('"').and_then(|rest| rest.split('"').next()) else { continue };
+                found.push(if prefix.is_empty() { name.to_owned() } else { format!("{prefix}_{name}") });
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_table_of_metrics_is_the_codes() {
+    let rows = table("| metric | type | labels | what it says |");
+    let plain = |cell: &str| cell.trim_matches('`').to_owned();
+    let mut documented: Vec<String> = rows
+        .iter()
+        .map(|row| plain(&row[0]).trim_start_matches("pushguard_").trim_end_matches("_total").to_owned())
+        .collect();
+    let mut actual = registered();
+    documented.sort();
+    actual.sort();
+    assert_eq!(documented, actual);
+
+    // What a running one shows has the types and labels of the table.
+    let guard = Guard::start(&quickstart(), "http://127.0.0.1:1");
+    guard.record(&Request::get("/nope").send(guard.address()));
+    guard.record(&Request::post("/metrics/job/ci", "m 1\n").send(guard.address()));
+    let page = Request::get("/metrics").send(guard.admin()).text();
+    let mut shown = 0;
+    for line in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (family, kind) = line.split_once(' ').unwrap();
+        let name = if kind == "counter" { format!("{family}_total") } else { family.to_owned() };
+        let row =
+            rows.iter().find(|row| plain(&row[0]) == name).unwrap_or_else(|| panic!("{name} is not in the table"));
+        assert_eq!(row[1], kind, "{name}");
+        let labels: Vec<String> = row[2].split(' ').filter(|cell| !cell.is_empty()).map(plain).collect();
+        let series = page.lines().find_map(|line| line.strip_prefix(&name)?.strip_prefix('{'));
+        let names = series.map(|text| text.split(',').filter_map(|pair| pair.split_once("=\"")).map(|(name, _)| name));
+        let names: Vec<&str> = names.map(Iterator::collect).unwrap_or_default();
+        assert_eq!(names, labels, "{name}");
+        shown += 1;
+    }
+    assert!(shown > 10, "{page}");
+}
+
+#[test]
+fn the_table_of_the_log_is_the_codes() {
+    let upstream = Upstream::start(|_| ok());
+    let guard = Guard::start(common::guard::EVERYTHING, &upstream.url());
+    let record = guard.record(&Request::post("/metrics/job/ci", "m 1\n").send(guard.address()));
+    let rows = table("| key of `msg=request` | |");
+    let documented = rows.iter().flat_map(|row| row[0].split(' ').map(|key| key.trim_matches('`').to_owned()));
+    let mut documented: Vec<String> = documented.filter(|key| key != "not_logged").collect();
+    let mut actual: Vec<String> = record.0.into_keys().filter(|k| !["time", "level", "msg"].contains(&&**k)).collect();
+    documented.sort();
+    actual.sort();
     assert_eq!(documented, actual);
 }

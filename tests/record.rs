@@ -23,7 +23,7 @@ principals:
 
 /// In the order in which they stand in the line.
 const KEYS: &str = "time level msg request_id verdict reason detail would_deny would_deny_rule status method operation job labels \
-    principal rule source peer listener bytes_in bytes_out duration_seconds upstream_seconds generation";
+    principal rule source peer listener bytes_in bytes_out duration_seconds upstream_seconds generation trace_id";
 
 fn ci(request: Request) -> Request {
     request.basic("ci", PASSWORD)

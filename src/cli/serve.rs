@@ -18,10 +18,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::gate::Gate;
 use crate::keys::{self, Keys};
 use crate::live::Live;
-use crate::logging;
+use crate::logging::{self, Lost};
 use crate::metrics::Metrics;
 use crate::policy::{Limit, Policy};
-use crate::proxy::{self, Connections, Proxy, Room, Upstream, UpstreamUrl};
+use crate::proxy::{Connections, Proxy, Room, Upstream, UpstreamUrl};
 use crate::ranges::refresh::Settings;
 use crate::ranges::store::Store;
 use crate::request::{ExternalUrl, RoutePrefix, Web};
@@ -106,6 +106,9 @@ pub(super) struct Serve {
     /// What is logged: error, warn, info, debug
     #[arg(long = "log.level", env = "PUSHGUARD_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     log_level: tracing::Level,
+    /// Lines a second for each reason of refusal and each warning; the rest is counted. 0 for all
+    #[arg(long = "log.max-refusals", env = "PUSHGUARD_LOG_MAX_REFUSALS", value_name = "N", default_value_t = 10)]
+    log_refusals: u64,
     #[command(flatten)]
     tls: TlsFlags,
     #[command(flatten)]
@@ -124,7 +127,17 @@ const ADMIN: &str = "admin";
 impl Serve {
     pub(super) fn run(self) -> Outcome {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        logging::install(self.log_format, self.log_level, clock.clone(), proxy::QUIET);
+        let metrics = Arc::new(Metrics::new());
+        let lines_lost = metrics.clone();
+        let settings =
+            logging::Settings { format: self.log_format, level: self.log_level, per_second: self.log_refusals };
+        logging::install(settings, clock.clone(), Box::new(move |lost| lines_lost.log.count(lost == Lost::Stalled)));
+        let outcome = self.run_logged(clock, metrics);
+        logging::flush();
+        outcome
+    }
+
+    fn run_logged(&self, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Outcome {
         let source = PolicyFile {
             file: self.policy_file.clone(),
             listeners: self.listen.iter().map(|listen| listen.name.clone()).collect(),
@@ -142,7 +155,7 @@ impl Serve {
                 return if problems.unreadable { Outcome::Undecided } else { Outcome::Invalid };
             }
         };
-        match self.start(policy, (source, watched), clock) {
+        match self.start(policy, (source, watched), clock, metrics) {
             Ok(()) => Outcome::Ok,
             Err(message) => {
                 complain(message);
@@ -151,11 +164,16 @@ impl Serve {
         }
     }
 
-    fn start(&self, policy: Policy, file: (PolicyFile, Watched), clock: Arc<dyn Clock>) -> Result<(), String> {
+    fn start(
+        &self,
+        policy: Policy,
+        file: (PolicyFile, Watched),
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Result<(), String> {
         self.check_names()?;
         self.check_state_folder()?;
         let upstream = Arc::new(self.upstream(clock.clone())?);
-        let metrics = Arc::new(Metrics::new());
         let names: Vec<String> = file.0.listeners.iter().cloned().chain([ADMIN.to_owned()]).collect();
         let certificates = Certificates::read(self.tls.files(&names)?, clock.clone(), metrics.clone())?;
         let door = |listen: &Listen| {

@@ -19,10 +19,11 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// Whether it names a part of a library that is not listened to.
-    pub(super) fn names_one_of(&self, quiet: &[&str]) -> bool {
-        let named = |text: &String| quiet.iter().any(|target| text.starts_with(target));
-        self.name == "target" && matches!(&self.value, Value::Text(text) if named(text))
+    /// The value as it stands.
+    pub(super) fn text(&self) -> &str {
+        match &self.value {
+            Value::Text(text) | Value::Bare(text) => text,
+        }
     }
 }
 
@@ -72,13 +73,16 @@ fn is_json_number(value: &str) -> bool {
 }
 
 fn is_plain(value: &str) -> bool {
-    !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic() && !b"\"=\\".contains(&b))
+    (1..=256).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic() && !b"\"=\\".contains(&b))
 }
 
 /// A JSON string; characters that could move a terminal's cursor or turn its text around are escaped as well.
 fn quoted(line: &mut String, value: &str) {
+    /// Characters of one value; what is longer was made to be.
+    const MOST: usize = 1024;
     line.push('"');
-    for c in value.chars() {
+    let mut rest = value.chars();
+    for c in rest.by_ref().take(MOST) {
         match c {
             '"' => line.push_str("\\\""),
             '\\' => line.push_str("\\\\"),
@@ -88,6 +92,9 @@ fn quoted(line: &mut String, value: &str) {
             }
             c => line.push(c),
         }
+    }
+    if rest.next().is_some() {
+        line.push('…');
     }
     line.push('"');
 }

@@ -1,7 +1,7 @@
 //! Log lines of hostile values: one line each, read back as what was logged.
 
 use super::format::{Field, Format, Value};
-use super::{LogLayer, rfc3339};
+use super::{LogLayer, Settings, rfc3339};
 use crate::clock::{Clock, ManualClock};
 use proptest::prelude::*;
 use std::sync::{Arc, Mutex};
@@ -141,10 +141,14 @@ fn numbers_that_json_does_not_have_are_text() {
 fn logged(format: Format, level: Level, log: impl FnOnce()) -> Vec<String> {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
-    let write = move |line: &[u8]| sink.lock().unwrap().push(String::from_utf8(line.to_vec()).unwrap());
+    let write = move |line: String| {
+        sink.lock().unwrap().push(line);
+        true
+    };
     let clock = ManualClock::default();
     clock.advance(Duration::from_millis(1500));
-    let layer = LogLayer::new(format, level, Arc::new(clock) as Arc<dyn Clock>, &[], write);
+    let settings = Settings { format, level, per_second: 10 };
+    let layer = LogLayer::new(settings, Arc::new(clock) as Arc<dyn Clock>, Box::new(|_| ()), write);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
     let lines = lines.lock().unwrap();
     lines.clone()
@@ -196,24 +200,37 @@ fn times_are_utc_with_milliseconds() {
 /// Errors of libraries come through another door, with fields of their own.
 #[test]
 fn errors_of_libraries_are_lines_like_others() {
-    let lines = Arc::new(Mutex::new(String::new()));
-    let written = lines.clone();
-    let write = move |line: &[u8]| written.lock().unwrap().push_str(std::str::from_utf8(line).unwrap());
-    let layer = LogLayer::new(
-        Format::Logfmt,
-        Level::INFO,
-        Arc::new(ManualClock::default()),
-        &["pingora_core::connectors"],
-        write,
-    );
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+    let lines = logged(Format::Logfmt, Level::INFO, || {
         tracing::error!(target: "log", { log.target = "pingora_core::services", log.line = 7 }, "Accept() failed");
-        tracing::error!(target: "log", { log.target = "pingora_core::connectors" }, "failed to acquire reusable stream");
         tracing::warn!(target: "log", { log.target = "pingora_core::services" }, "not an error");
     });
-    let lines = lines.lock().unwrap();
     assert_eq!(
-        *lines,
-        "time=1970-01-01T00:00:00.000Z level=error msg=\"Accept() failed\" target=pingora_core::services\n"
+        lines,
+        ["time=1970-01-01T00:00:01.500Z level=error msg=\"Accept() failed\" target=pingora_core::services\n"]
     );
+}
+
+/// What strangers can multiply is sampled by its message and reason; what is allowed, and our own errors, are not.
+#[test]
+fn refusals_and_warnings_are_sampled() {
+    let lines = logged(Format::Logfmt, Level::INFO, || {
+        for n in 0..100 {
+            tracing::info!(msg = "request", verdict = "deny", reason = "quota_exhausted", n);
+            tracing::info!(msg = "request", verdict = "error", reason = "overloaded", n);
+            tracing::info!(msg = "request", verdict = "allow", reason = "", n);
+            tracing::warn!(msg = "connection refused", n);
+            tracing::error!(msg = "certificate not reloaded", n);
+        }
+    });
+    let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    let counts = ["quota_exhausted", "overloaded", "verdict=allow", "connection refused", "certificate"].map(count);
+    assert_eq!(counts, [10, 10, 100, 10, 100]);
+}
+
+#[test]
+fn a_value_that_was_made_to_be_long_is_cut() {
+    for format in [Format::Logfmt, Format::Json] {
+        let line = line(format, &"x".repeat(100_000));
+        assert!(line.len() < 1200 && line.contains('…'), "{format:?}: {}", line.len());
+    }
 }

@@ -1,6 +1,7 @@
 //! All that a policy may know about a request before its body.
 
 use super::raw::{Method, RawHead, Version};
+use super::trace::trace_id;
 use super::{Credential, CredentialError, Peer, SourceError, Target, TargetError, Web, client_address};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -67,6 +68,8 @@ pub struct Head {
     pub accepts_json: bool,
     /// The protocol version.
     pub version: Version,
+    /// The trace that it belongs to, as its well-formed `traceparent` says.
+    pub trace_id: Option<String>,
     /// Headers that are passed on, by lower case name: `accept`, `accept-encoding`, `traceparent`, `user-agent`.
     pub passed: Vec<(&'static str, Vec<u8>)>,
 }
@@ -77,7 +80,10 @@ const PASSED: &[&str] = &["accept", "accept-encoding", "traceparent", "user-agen
 impl Head {
     /// Reads a head that came over `listener` from `peer`.
     pub fn read(raw: &RawHead, peer: &Peer<'_>, listener: Arc<str>, web: &Web) -> Self {
-        let passed = |name: &&'static str| raw.field(name).map(|value| (*name, value.to_vec()));
+        let trace_id = raw.field("traceparent").and_then(trace_id);
+        let passes = |name: &str| name != "traceparent" || trace_id.is_some();
+        let passed =
+            |name: &&'static str| raw.field(name).filter(|_| passes(name)).map(|value| (*name, value.to_vec()));
         Self {
             peer: peer.address.to_canonical(),
             listener,
@@ -92,6 +98,7 @@ impl Head {
             expects_continue: raw.field("expect").is_some() && raw.version == Version::Http11,
             accepts_json: accepts_json(raw),
             version: raw.version,
+            trace_id: trace_id.map(str::to_owned),
             passed: PASSED.iter().filter_map(passed).collect(),
         }
     }

@@ -70,6 +70,8 @@ impl Start {
         }
         // Nobody learns late here; tests of the end set their own.
         command.env("PUSHGUARD_WEB_DRAIN_DELAY", "0s");
+        // Every line is looked for here.
+        command.env("PUSHGUARD_LOG_MAX_REFUSALS", "0");
         command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         Self { folder, command }
     }

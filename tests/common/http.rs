@@ -140,6 +140,12 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// Fields and body, for whoever looks for something that must not be there.
+    pub fn bytes(&self) -> Vec<u8> {
+        let fields: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        [fields.as_bytes(), &self.body].concat()
+    }
+
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e} in {}", self.text()))
     }

@@ -96,7 +96,8 @@ fn json_is_for_those_who_ask() {
 fn only_listed_headers_are_passed_on() {
     let head = head(
         "Authorization: Basic Y2k6YQ==\r\nCookie: a\r\nX-Forwarded-For: 1.1.1.1\r\nForwarded: for=1.1.1.1\r\n\
-         Accept: text/plain\r\nAccept-Encoding: gzip\r\nUser-Agent: curl\r\nTraceparent: 00-a-b-01\r\nX-Real-IP: a\r\n\
+         Accept: text/plain\r\nAccept-Encoding: gzip\r\nUser-Agent: curl\r\nX-Real-IP: a\r\n\
+         Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\
          Content-Type: text/plain\r\nX-HTTP-Method-Override: DELETE\r\nProxy-Authorization: Basic x\r\nTE: trailers",
     );
     let names: Vec<&str> = head.passed.iter().map(|(name, _)| *name).collect();
