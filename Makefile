@@ -122,7 +122,7 @@ fuzz: ## Run each target of tests/fuzz for FUZZ_SECONDS=60 (nightly Rust)
 	@tests/scripts/fuzz.sh $(FUZZ_SECONDS)
 
 .PHONY: measure
-measure: ## Print idle memory, and CPU per push beside bare forwarding by nginx
+measure: ## Print idle memory, CPU per push beside bare forwarding by nginx, and what a password adds
 	@tests/scripts/need.sh cc=build-essential cmake curl python3
 	@cargo build --release --locked
 	@PUSHGATEWAY="$$(tests/scripts/gateway.sh)" python3 tests/scripts/measure/measure.py

@@ -1,8 +1,11 @@
-//! Who waits for a worker: a short line for each source, served in turn, so that one source that guesses never keeps
-//! another from logging in.
+//! Who waits for a worker: a short line for each source, served in turn, so that sources that guess never keep another
+//! from logging in.
 
 use parking_lot::{Condvar, Mutex};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+
+/// After so many jobs, what was served before counts half.
+const FORGETTING: u32 = 256;
 
 /// Jobs that wait, bounded, for all workers.
 pub(super) struct Queue<J> {
@@ -14,31 +17,32 @@ pub(super) struct Queue<J> {
 struct Waiting<J> {
     /// The source whose turn it is stands first. No line is empty.
     lines: VecDeque<(String, VecDeque<J>)>,
+    /// How much each source was served lately; bounded, since what is halved to nothing is dropped.
+    served: HashMap<String, u32>,
+    since_forgetting: u32,
     closed: bool,
 }
 
 impl<J> Queue<J> {
     /// Room for `capacity` jobs, at least one.
     pub(super) fn new(capacity: usize) -> Self {
-        let waiting = Waiting { lines: VecDeque::new(), closed: false };
+        let waiting = Waiting { lines: VecDeque::new(), served: HashMap::new(), since_forgetting: 0, closed: false };
         Self { capacity: capacity.max(1), waiting: Mutex::new(waiting), more: Condvar::new() }
     }
 
     /// Adds a job of a source. Where there is no room, the latest job of the source with the longest line makes some, as
-    /// long as that line stays no shorter than the newcomer's.
+    /// long as that line stays no shorter than the newcomer's; of equal lines the one of the source that was served most,
+    /// if that is more than the newcomer was: who has not logged in lately comes before those who keep guessing.
     ///
     /// # Errors
     /// The job that goes without: another's, or this one.
     pub(super) fn push(&self, source: &str, job: J) -> Result<(), J> {
         let mut waiting = self.waiting.lock();
-        let own = waiting.line(source).map_or(0, |line| line.len());
         let all: usize = waiting.lines.iter().map(|(_, line)| line.len()).sum();
-        let longest = waiting.lines.iter_mut().map(|(_, line)| line).max_by_key(|line| line.len());
-        let displaced = match longest {
-            Some(longest) if all >= self.capacity && longest.len() > own + 1 => longest.pop_back(),
-            _ if all >= self.capacity => return Err(job),
-            _ => None,
-        };
+        let displaced = if all < self.capacity { None } else { waiting.make_room(source) };
+        if all >= self.capacity && displaced.is_none() {
+            return Err(job);
+        }
         match waiting.line(source) {
             Some(line) => line.push_back(job),
             None => waiting.lines.push_back((source.to_owned(), VecDeque::from([job]))),
@@ -57,6 +61,7 @@ impl<J> Queue<J> {
             }
             if let Some((source, mut line)) = waiting.lines.pop_front() {
                 let job = line.pop_front();
+                waiting.count(&source);
                 if !line.is_empty() {
                     waiting.lines.push_back((source, line));
                 }
@@ -79,6 +84,41 @@ impl<J> Queue<J> {
 }
 
 impl<J> Waiting<J> {
+    /// The latest job of the line that has to make room for a newcomer, if one has.
+    fn make_room(&mut self, newcomer: &str) -> Option<J> {
+        let weight = |source: &str, waiting: usize| (waiting, self.served.get(source).copied().unwrap_or(0));
+        let (_, own) = weight(newcomer, 0);
+        let behind = self.line_length(newcomer) + 1;
+        let heaviest = self.lines.iter().enumerate().max_by_key(|(_, (source, line))| weight(source, line.len()));
+        let (at, (source, line)) = heaviest?;
+        if (line.len(), weight(source, 0).1) <= (behind, own) {
+            return None;
+        }
+        let (_, line) = self.lines.get_mut(at)?;
+        let job = line.pop_back();
+        if line.is_empty() {
+            self.lines.remove(at);
+        }
+        job
+    }
+
+    fn line_length(&self, source: &str) -> usize {
+        self.lines.iter().find(|(name, _)| name == source).map_or(0, |(_, line)| line.len())
+    }
+
+    /// Notes that a source was served.
+    fn count(&mut self, source: &str) {
+        *self.served.entry(source.to_owned()).or_insert(0) += 1;
+        self.since_forgetting += 1;
+        if self.since_forgetting == FORGETTING {
+            self.since_forgetting = 0;
+            self.served.retain(|_, count| {
+                *count /= 2;
+                *count > 0
+            });
+        }
+    }
+
     fn line(&mut self, source: &str) -> Option<&mut VecDeque<J>> {
         self.lines.iter_mut().find(|(name, _)| name == source).map(|(_, line)| line)
     }
@@ -120,6 +160,30 @@ mod tests {
         assert_eq!(order(&queue, 4), ["a1", "b1", "c1", "d1"]);
         queue.close();
         assert_eq!(queue.next(), None);
+    }
+
+    #[test]
+    fn who_was_not_served_lately_comes_before_those_who_were() {
+        let queue = Queue::new(3);
+        for source in ["a", "b", "c"] {
+            assert_eq!(queue.push(source, "first"), Ok(()));
+        }
+        assert_eq!(order(&queue, 3).len(), 3, "all three were served");
+        for (source, job) in [("a", "a"), ("b", "b"), ("c", "c")] {
+            assert_eq!(queue.push(source, job), Ok(()));
+        }
+        assert_eq!(queue.push("a", "again"), Err("again"));
+        let displaced = queue.push("new", "n").unwrap_err();
+        assert!(["a", "b", "c"].contains(&displaced), "{displaced} made room");
+        assert_eq!(queue.push("newer", "m").unwrap_err().len(), 1);
+        let mut left = order(&queue, 3);
+        left.sort_unstable();
+        assert!(left.contains(&"n") && left.contains(&"m"), "{left:?}");
+        for n in 0..10_000 {
+            assert_eq!(queue.push(&n.to_string(), "x"), Ok(()));
+            queue.next();
+        }
+        assert!(queue.waiting.lock().served.len() < 1024, "what was served is forgotten");
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-"""Prints what pushguard costs: idle memory after one login, and CPU per push beside bare forwarding by nginx.
+"""Prints what pushguard costs: idle memory after one login, CPU per push beside bare forwarding by nginx, and with a
+remembered password beside no credential at all.
 
 One Pushgateway; nginx (one worker, keep-alive to the gateway) and pushguard (release build) both in front of it. The same
 pushes go through each in turn, over a few kept connections, in several rounds; what counts is user plus system time of
@@ -22,18 +23,26 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 HOME = ROOT / "target" / "measure"
-GUARD = ROOT / "target" / "release" / "pushguard"
+GUARD = pathlib.Path(os.environ.get("MEASURE_GUARD", ROOT / "target" / "release" / "pushguard"))
 PUSHES = int(os.environ.get("MEASURE_PUSHES", "2000"))
 ROUNDS = int(os.environ.get("MEASURE_ROUNDS", "5"))
 CONNECTIONS = 4
 TICKS = os.sysconf("SC_CLK_TCK")
 
 POLICY = """version: 1
-sources: { local: { cidrs: [127.0.0.1/32], listeners: [default] } }
+sources:
+  local: { cidrs: [127.0.0.1/32], listeners: [default] }
+  open:  { cidrs: [127.0.0.1/32], listeners: [open] }
 principals:
   ci:
     basic:  { username: ci, password_hash_file: ci.phc }
     from:   { require: [local] }
+    grants: [{ operations: [push, replace], job: ci, labels: { workflow: "*" } }]
+    quotas: [{ per: job, burst: 1000000, period: 1m }]
+    payload: { max_bytes: 1MiB }
+  anybody:
+    anonymous: true
+    from:   { require: [open] }
     grants: [{ operations: [push, replace], job: ci, labels: { workflow: "*" } }]
     quotas: [{ per: job, burst: 1000000, period: 1m }]
     payload: { max_bytes: 1MiB }
@@ -155,21 +164,22 @@ def body(series):
 
 
 def compare(title, payload, pushes, fronts, headers):
-    """Pushes through each front in turn and prints CPU per 1000 pushes."""
+    """Pushes through each front in turn and prints CPU per 1000 pushes, and what each costs of the one before."""
     costs = {name: [] for name in fronts}
     walls = {name: [] for name in fronts}
-    for address, _ in fronts.values():
-        push(address, payload, headers, 50)
+    for name, (address, _) in fronts.items():
+        push(address, payload, headers[name], 50)
     for _ in range(ROUNDS):
         for name, (address, pids) in fronts.items():
             before = sum(map(cpu_seconds, pids))
-            walls[name].append(push(address, payload, headers, pushes))
+            walls[name].append(push(address, payload, headers[name], pushes))
             costs[name].append((sum(map(cpu_seconds, pids)) - before) * 1000 / pushes)
     print(f"\n{title}, {len(payload)} bytes: CPU seconds per 1000 pushes, median of {ROUNDS} rounds of {pushes}")
     for name in fronts:
         cost, rate = costs[name], pushes / statistics.median(walls[name])
         print(f"  {name:<10}{statistics.median(cost):7.3f}  ({min(cost):.3f} to {max(cost):.3f}), {rate:.0f} pushes/s")
-    ratios = [guard / nginx for guard, nginx in zip(costs["pushguard"], costs["nginx"]) if nginx]
+    first, second = fronts
+    ratios = [later / earlier for later, earlier in zip(costs[second], costs[first]) if earlier]
     if ratios:
         print(f"  ratio     {statistics.median(ratios):7.2f}  ({min(ratios):.2f} to {max(ratios):.2f})")
 
@@ -188,8 +198,10 @@ def main():
     gateway = [os.environ["PUSHGATEWAY"], "--web.listen-address=127.0.0.1:0", "--persistence.file="]
     _, upstream = start(gateway, "gateway.log", r'address="?(127\.0\.0\.1:\d+)')
     serve = [GUARD, "serve", "--policy.file", HOME / "policy.yaml", "--upstream.url", f"http://{upstream}"]
-    serve += ["--web.listen-address", "127.0.0.1:0", "--admin.listen-address", "127.0.0.1:0"]
+    serve += ["--web.listen-address", "127.0.0.1:0", "--web.listen-address", "open=127.0.0.1:0"]
+    serve += ["--admin.listen-address", "127.0.0.1:0"]
     guard, address = start(serve, "guard.log", r"(?s)msg=listening listener=default address=(\S+).*msg=ready")
+    open_address = re.search(r"listener=open address=(\S+)", (HOME / "guard.log").read_text()).group(1)
     print(f"Idle memory at start:        {resident_kib(guard.pid) / 1024:6.1f} MiB resident")
     push(address, body(1), headers, 1)
     time.sleep(2)
@@ -197,8 +209,13 @@ def main():
 
     nginx, front = start_nginx(upstream)
     fronts = {"nginx": (front, family(nginx.pid)), "pushguard": (address, [guard.pid])}
-    compare("A small push", body(1), PUSHES, fronts, headers)
-    compare("A large push", body(500), PUSHES // 4, fronts, headers)
+    both = dict.fromkeys(fronts, headers)
+    compare("A small push", body(1), PUSHES, fronts, both)
+    compare("A large push", body(500), PUSHES // 4, fronts, both)
+    fronts = {"anonymous": (open_address, [guard.pid]), "password": (address, [guard.pid])}
+    anonymous = {name: value for name, value in headers.items() if name != "Authorization"}
+    own = {"anonymous": anonymous, "password": headers}
+    compare("A small push, with a remembered password or without", body(1), PUSHES, fronts, own)
     print(f"\nMemory after all of it:      {resident_kib(guard.pid) / 1024:6.1f} MiB resident")
 
 
