@@ -179,7 +179,9 @@ async fn workers_share_one_queue() {
             tokio::spawn(async move { verifier.verify(name, cheap(&["a"]), secret(name), LONG).await })
         })
         .into();
-    while begins.try_iter().count() < 2 {
+    let mut at_work = 0;
+    while at_work < 2 {
+        at_work += begins.try_iter().count();
         tokio::task::yield_now().await;
     }
     (0..3).for_each(|_| go.send(()).unwrap());
