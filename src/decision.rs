@@ -10,6 +10,7 @@ mod denial;
 mod found;
 mod inspect;
 mod reason;
+mod reserve;
 mod step;
 mod text;
 mod trail;

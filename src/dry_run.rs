@@ -153,6 +153,10 @@ pub fn ask(world: &World, question: &Question, quotas: Quotas<'_>) -> Told {
                 Body::Absent => facts.body = Some(inspect(&admission, head, &[])),
                 Body::Bytes(bytes) => facts.body = Some(inspect(&admission, head, bytes)),
             },
+            Step::Reserve(_) => {
+                assumed.push("the gateway has room for it, and holds nothing that it clashes with".to_owned());
+                facts.reserved = Some(Ok(()));
+            }
             Step::Done(decision) => break (checks, ended(world, decision)),
         }
     };

@@ -8,6 +8,7 @@ use crate::decision::{
     Admission, Charge, ChargeEntry, Charged, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, TokenClaim,
     decide,
 };
+use crate::inventory::Reservation;
 use crate::limit::{Entry, Ledger, Rate};
 use crate::policy::{Limits, Policy, World, source_value};
 use crate::request::Head;
@@ -35,6 +36,8 @@ pub enum Gated {
     Keys(Arc<str>),
     /// The body is wanted.
     Inspect(Admission),
+    /// What the write will change is to be reserved.
+    Reserve(Reservation),
     /// It is decided.
     Done(Decision),
 }
@@ -77,6 +80,7 @@ impl Gate {
                 Step::Charge(charge) if charge.for_body => facts.charged_for_body = Some(self.charge(&charge)),
                 Step::Charge(charge) => facts.charged = Some(self.charge(&charge)),
                 Step::Inspect(admission) => return Gated::Inspect(admission),
+                Step::Reserve(reservation) => return Gated::Reserve(reservation),
                 Step::Done(decision) => return Gated::Done(decision),
             }
         }

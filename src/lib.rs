@@ -6,7 +6,8 @@
 //! 2. [`live`] hands out one [`policy::World`]: policy and address sets as they are now, used to the end of the request.
 //! 3. [`request::Head`] is the head as meaning: source address, grouping key, credential, declared body.
 //! 4. [`gate`] drives [`decision::decide`], which says what to find out next: verify a password ([`auth`]), charge
-//!    quotas ([`limit`]), look into the body ([`payload`]), until a decision stands.
+//!    quotas ([`limit`]), look into the body ([`payload`]), reserve room at the gateway ([`inventory`]), until a decision
+//!    stands.
 //! 5. A denial is answered with its reason. A permit becomes a new request to the gateway, written from the grouping key.
 //! 6. [`record`] writes the one log line and counts.
 //!
@@ -43,6 +44,7 @@ pub mod dry_run;
 pub mod explain;
 pub mod fetch;
 pub mod gate;
+pub mod inventory;
 pub mod keys;
 pub mod limit;
 pub mod live;

@@ -29,7 +29,8 @@ pub use quota::{Per, QuotaRule, source_value};
 pub use token_rule::{ClaimGlob, Condition, TokenRule, Unfit};
 
 use crate::auth::PasswordHash;
-use crate::auth::token::{ClaimPath, KeySet};
+use crate::auth::token::{ClaimPath, Claims, KeySet};
+use crate::request::GroupingKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -103,6 +104,12 @@ impl Policy {
         rules.extend(self.shared_quotas.iter().map(|quota| (quota.name.to_string(), quota.mode)));
         let whole = [("policy".to_owned(), self.mode)];
         whole.into_iter().chain(rules).filter(|(_, mode)| *mode != Mode::Enforce).collect()
+    }
+
+    /// The first principal that may push to a group, as far as that does not depend on a token.
+    pub fn pusher(&self, key: &GroupingKey) -> Option<&Principal> {
+        let may = |principal: &Principal, operation| principal.grant_for(operation, Some(key), Claims::none()).is_ok();
+        self.principals.iter().find(|p| may(p, Operation::Push) || may(p, Operation::Replace))
     }
 
     /// What is known of a listener; one that the policy does not name trusts nobody.

@@ -165,7 +165,9 @@ fn a_conflict_with_another_group_is_told_without_quoting_it() {
     let Some(gateway) = Gateway::start() else { return };
     let guard = Guard::start(EVERYTHING, &gateway.url());
     let post = |job: &str, body: &str| Request::post(format!("/metrics/job/{job}"), body).send(guard.address());
-    post("theirs", "# TYPE m counter\nm{tenant=\"someone-else\"} 4711\n").is(200, "", "theirs");
+    // The guard has not seen it.
+    let theirs = Request::post("/metrics/job/theirs", "# TYPE m counter\nm{tenant=\"someone-else\"} 4711\n");
+    theirs.send(gateway.address).is(200, "", "theirs");
     let clash = post("ours", "# TYPE m gauge\nm 1\n").is(409, "group_conflict", "ours");
     assert!(clash.text().starts_with("group_conflict: the push clashes with metrics that are already stored: "));
     assert!(!clash.text().contains("someone-else"), "{}", clash.text());

@@ -112,6 +112,14 @@ pub(super) struct LimitFlags {
     #[arg(long = "login.max-memory", env = "PUSHGUARD_LOGIN_MAX_MEMORY", value_name = "BYTES")]
     #[arg(default_value = "64MiB", value_parser = login_memory)]
     login_memory_kib: u32,
+    /// Groups that the gateway may hold; a push that would make one more is refused
+    #[arg(long = "upstream.max-groups", env = "PUSHGUARD_UPSTREAM_MAX_GROUPS", value_name = "N")]
+    #[arg(default_value_t = Limits::default().groups, value_parser = count)]
+    groups: usize,
+    /// How often the gateway is asked what it holds, besides at the start and after a doubt; 0s for never
+    #[arg(long = "upstream.learn-interval", env = "PUSHGUARD_UPSTREAM_LEARN_INTERVAL", value_name = "DURATION")]
+    #[arg(default_value = "5m", value_parser = interval)]
+    learn: Duration,
 }
 
 impl LimitFlags {
@@ -142,6 +150,8 @@ impl LimitFlags {
             page_bytes: self.page_bytes,
             login_workers: self.login_workers,
             login_memory_kib: self.login_memory_kib,
+            groups: self.groups,
+            learn: self.learn,
             ..Limits::default()
         }
     }
@@ -180,6 +190,12 @@ fn duration(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| "expected 100ms to 1h, such as 10s or 1m30s".to_owned())
 }
 
+fn interval(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_secs(10)..=Duration::from_secs(86_400);
+    let duration = crate::config::duration(text).filter(|d| d.is_zero() || range.contains(d));
+    duration.ok_or_else(|| "expected 10s to 1d, such as 5m, or 0s for never".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +232,8 @@ mod tests {
             "--web.max-body-memory=0",
             "--upstream.max-page=2GiB",
             "--upstream.max-scrapes=0",
+            "--upstream.max-groups=0",
+            "--upstream.learn-interval=1s",
         ] {
             assert!(Cli::try_parse_from(["x", flag]).is_err(), "{flag}");
         }

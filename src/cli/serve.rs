@@ -16,12 +16,13 @@ use super::{Outcome, complain, random};
 use crate::admin::Admin;
 use crate::clock::{Clock, SystemClock};
 use crate::gate::Gate;
+use crate::inventory::{Bounds, Inventory};
 use crate::keys::{self, Keys};
 use crate::live::Live;
 use crate::logging::{self, Lost};
 use crate::metrics::Metrics;
 use crate::policy::{Limit, Policy};
-use crate::proxy::{Connections, Proxy, Room, Upstream, UpstreamUrl};
+use crate::proxy::{Connections, Learner, Proxy, Room, Upstream, UpstreamUrl};
 use crate::ranges::refresh::Settings;
 use crate::ranges::store::Store;
 use crate::request::{ExternalUrl, RoutePrefix, Web};
@@ -238,6 +239,7 @@ impl Serve {
             gate,
             keys,
             upstream: upstream.clone(),
+            inventory: Arc::new(Inventory::new(Bounds::of_groups(limits.groups))),
             limits,
             body_room: Room::new(limits.body_bytes),
             clock: clock.clone(),
@@ -270,6 +272,9 @@ impl Serve {
             draining,
             stopping,
         };
+        if !limits.learn.is_zero() {
+            Learner::new(proxy.clone(), Bounds::of_groups(limits.groups)).start().await;
+        }
         let mut services = Vec::new();
         for door in doors {
             services.push(house.open(door, proxy.clone()));

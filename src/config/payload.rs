@@ -30,11 +30,15 @@ pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: &PayloadLi
     let mut limits = defaults.clone();
     let Some(mut map) = reader.map(node) else { return limits };
     let (max_bytes, max_decoded_bytes) = (map.take("max_bytes"), map.take("max_decoded_bytes"));
+    let max_groups = map.take("max_groups");
     let counts = COUNTS.map(|(key, most, part)| (map.take(key), most, part));
     let sizes = SIZES.map(|(key, most, part)| (map.take(key), most, part));
     rules(reader, &mut map, &mut limits.rules, braces);
     map.finish(reader);
     sums(reader, max_bytes, max_decoded_bytes, &mut limits);
+    if let Some(groups) = max_groups.and_then(|node| count(reader, &node, 1_000_000)) {
+        limits.max_groups = groups;
+    }
     for (node, most, part) in counts {
         let count = node.and_then(|node| count(reader, &node, most));
         if let Some(count) = count {

@@ -1,17 +1,21 @@
-//! THE ORDER: source, target, origin, credential, grant, declared body, quota, body.
+//! THE ORDER: source, target, origin, credential, grant, declared body, quota, body, room at the gateway.
 //!
 //! Cheap before dear, public before secret, identity before quota, quota before parsing.
 
 use super::candidates::candidates;
 use super::credential::{Known, credential};
+use super::reserve::reserve;
 use super::step::ChargeEntry;
 use super::trail::{Check, Notes, Stage};
 use super::{Admission, Charge, Charged, Decision, Denial, Facts, Inspected, Permit, Reason, Step, Verdict};
 use super::{Work, found, text};
 use crate::auth::token::{Claims, Verified};
+use crate::inventory::Change;
+use crate::payload::Family;
 use crate::policy::{Grant, Limit, Miss, Operation, PayloadLimits, Principal, QuotaRule, World};
 use crate::request::{Encoding, GroupingKey, Head, Length, Method, Origin, Read, Target};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Judges a request as far as the facts go, and says what to find out next.
 ///
@@ -83,7 +87,7 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
         return Ok(Next::Step(Step::Charge(charge)));
     }
     if !matches!(request.operation, Operation::Push | Operation::Replace) {
-        return Ok(Next::Permit(permit(head, &request)));
+        return allow((who, limits), head, &request, &Arc::default(), facts, notes);
     }
     notes.enter(Stage::Payload);
     let Some(inspected) = &facts.body else {
@@ -99,7 +103,7 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
         None => notes.passed(|| found::body(&summary, request.operation)),
     }
     if request.operation == Operation::Push || summary.series > 0 {
-        return Ok(Next::Permit(permit(head, &request)));
+        return allow((who, limits), head, &request, &summary.families, facts, notes);
     }
     // A replacement without a sample is a delete.
     let emptied = Request { operation: Operation::Delete, ..request };
@@ -109,14 +113,38 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
     if let Some(charge) = quota(charges, facts.charged_for_body, true, notes)? {
         return Ok(Next::Step(Step::Charge(charge)));
     }
-    Ok(Next::Permit(permit(head, &emptied)))
+    allow((who, limits), head, &emptied, &summary.families, facts, notes)
+}
+
+/// The permit, once the gateway is known to have room for what a write brings.
+fn allow(
+    who: (Who<'_>, &PayloadLimits),
+    head: &Head,
+    request: &Request<'_>,
+    families: &Arc<[Family]>,
+    facts: &Facts,
+    notes: &mut Notes,
+) -> Checked<Next> {
+    let change = match request.operation {
+        Operation::Push => Change::Push,
+        Operation::Replace => Change::Replace,
+        // It empties the group, and makes it where it was not.
+        Operation::Delete if head.method == Method::Put => Change::Replace,
+        _ => Change::Delete,
+    };
+    if let Some(key) = request.key
+        && let Some(reservation) = reserve(who, (key, change), families, facts, notes)?
+    {
+        return Ok(Next::Step(Step::Reserve(reservation)));
+    }
+    Ok(Next::Permit(permit(head, request)))
 }
 
 /// Who asks, as far as it is known.
 #[derive(Clone, Copy)]
-struct Who<'a> {
-    principal: Option<&'a Principal>,
-    claims: &'a Claims,
+pub(super) struct Who<'a> {
+    pub(super) principal: Option<&'a Principal>,
+    pub(super) claims: &'a Claims,
     by_token: bool,
 }
 

@@ -77,3 +77,7 @@ pub(super) fn body(summary: &Summary, operation: Operation) -> Found {
     };
     (None, note)
 }
+
+pub(super) fn reserved() -> Found {
+    (None, "it clashes with nothing that the gateway holds".to_owned())
+}

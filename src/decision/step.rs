@@ -3,6 +3,7 @@
 use super::{Denial, ExhaustedRule};
 use crate::auth::PasswordHash;
 use crate::auth::token::{TokenFault, Verified};
+use crate::inventory::{Refusal, Reservation};
 use crate::limit::Rate;
 use crate::payload::Summary;
 use crate::policy::{Issuer, Operation, PayloadLimits, QuotaRule};
@@ -22,6 +23,8 @@ pub enum Step {
     Charge(Charge),
     /// Read the body and look into it.
     Inspect(Admission),
+    /// Reserve what the write will change at the gateway.
+    Reserve(Reservation),
     /// Nothing more to find out.
     Done(Decision),
 }
@@ -43,6 +46,8 @@ pub struct Facts {
     pub charged_for_body: Option<Charged>,
     /// What the body holds, or why it is refused.
     pub body: Option<Result<Inspected, Denial>>,
+    /// Whether what the write will change was reserved.
+    pub reserved: Option<Result<(), Refusal>>,
 }
 
 impl Facts {

@@ -5,6 +5,7 @@ mod laws;
 mod order;
 mod reasons;
 mod report;
+mod store;
 mod texts;
 mod tokens;
 mod trail;
@@ -16,9 +17,10 @@ use super::{
 use crate::auth::Flaw;
 use crate::auth::token::{Claims, TokenFault, Verified};
 use crate::config::{Secrets, read};
+use crate::inventory::Refusal;
 use crate::policy::{Policy, World};
 use crate::prefix_set::PrefixSet;
-use crate::request::{Head, RawHead, Web};
+use crate::request::{Head, RawHead, Target, Web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
@@ -51,12 +53,13 @@ fn world(policy: Policy) -> World {
 
 /// One request: `LISTENER PEER METHOD TARGET`, then `| user NAME:PASSWORD`, `| run ISSUER CLAIMS` (a token that says so), `| bad
 /// CODE` (one that is wrong in that way), `| body TEXT`, `| charge INDEX` or
-/// `| charge-for-body INDEX` (that quota is exhausted), or any header.
+/// `| charge-for-body INDEX` (that quota is exhausted), `| reserve full` or `| reserve clash`, or any header.
 struct Request {
     head: Head,
     body: Vec<u8>,
     exhausted: Option<usize>,
     exhausted_by_body: Option<usize>,
+    reserved: Result<(), Refusal>,
 }
 
 fn request(world: &World, line: &str) -> Request {
@@ -65,6 +68,7 @@ fn request(world: &World, line: &str) -> Request {
     let [listener, peer, method, target] = words[..] else { panic!("{line}") };
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: push.example.com\r\n");
     let (mut body, mut exhausted, mut exhausted_by_body) = (b"up 1\n".to_vec(), None, None);
+    let mut reserved = Ok(());
     for part in parts {
         match part.split_once(' ') {
             Some(("user", pair)) => text.push_str(&format!("Authorization: Basic {}\r\n", STANDARD.encode(pair))),
@@ -72,6 +76,8 @@ fn request(world: &World, line: &str) -> Request {
                 text.push_str(&format!("Authorization: Bearer {}\r\n", STANDARD.encode(rest)))
             }
             Some(("body", shown)) => body = shown.replace("\\n", "\n").into_bytes(),
+            Some(("reserve", "full")) => reserved = Err(Refusal::OwnGroups(7)),
+            Some(("reserve", "clash")) => reserved = Err(Refusal::Clash(vec![store::clash()])),
             Some(("charge", index)) => exhausted = Some(index.parse().unwrap()),
             Some(("charge-for-body", index)) => exhausted_by_body = Some(index.parse().unwrap()),
             _ => text.push_str(&format!("{part}\r\n")),
@@ -80,7 +86,7 @@ fn request(world: &World, line: &str) -> Request {
     let raw = RawHead::read(format!("{text}\r\n").as_bytes()).unwrap_or_else(|e| panic!("{line}: {e}"));
     let peer = world.policy.listener(listener).peer(peer.parse().unwrap(), None);
     let head = Head::read(&raw, &peer, listener.into(), &Web::default());
-    Request { head, body, exhausted, exhausted_by_body }
+    Request { head, body, exhausted, exhausted_by_body, reserved }
 }
 
 /// What the verifier would say: `good` is everybody's password.
@@ -135,6 +141,17 @@ fn drive(world: &World, request: &Request) -> (Vec<&'static str>, Decision) {
                 steps.push("inspect");
                 assert!(admission.max_bytes() > 0);
                 facts.body = Some(admission.inspect(&request.head, &request.body));
+            }
+            Step::Reserve(reservation) => {
+                assert!(facts.reserved.is_none(), "asks for one fact twice: {steps:?}");
+                assert_eq!(
+                    Ok(&reservation.key),
+                    request.head.target.as_ref().map(|t| match t {
+                        Target::Group(key) => key,
+                        Target::Read(_) => panic!("a read reserves nothing"),
+                    })
+                );
+                facts.reserved = Some(request.reserved.clone());
             }
             Step::Done(decision) => return (steps, decision),
         }

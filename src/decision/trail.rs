@@ -24,6 +24,8 @@ pub enum Stage {
     Quota,
     /// What the body holds.
     Payload,
+    /// Whether the gateway can hold it beside all that it holds.
+    Store,
 }
 
 impl Stage {
@@ -37,6 +39,7 @@ impl Stage {
         Self::Declared,
         Self::Quota,
         Self::Payload,
+        Self::Store,
     ];
 
     /// The name that a dry run prints.
@@ -50,6 +53,7 @@ impl Stage {
             Self::Declared => "length",
             Self::Quota => "quota",
             Self::Payload => "payload",
+            Self::Store => "store",
         }
     }
 }
@@ -193,6 +197,9 @@ fn question(step: &Step) -> String {
             format!("is one left of {}?", entries.join(", "))
         }
         Step::Inspect(admission) => format!("what is in the body of at most {} bytes?", admission.max_bytes()),
+        Step::Reserve(reservation) => {
+            format!("can the gateway hold it beside what it holds? The group {:?}", reservation.key)
+        }
         Step::Done(_) => String::new(),
     }
 }

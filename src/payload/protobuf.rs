@@ -47,7 +47,7 @@ pub(super) fn check(body: &[u8], rules: &Rules<'_>) -> Result<Summary, Vec<Fault
         check.faults.whole(message);
     }
     let (families, would_deny) = check.faults.result(check.families)?;
-    Ok(Summary { series: check.samples, families, would_deny })
+    Ok(Summary { series: check.samples, families: families.into(), would_deny })
 }
 
 struct Check<'b> {

@@ -22,9 +22,9 @@ impl SeriesHash {
         Self(HASHER.hash_one(family))
     }
 
-    /// Adds a label. An empty value is the same as no label.
+    /// Adds a label. The gateway tells an empty one from none, but for `instance`, which it gives to all.
     pub fn label(&mut self, name: &[u8], value: &[u8]) {
-        if !value.is_empty() {
+        if !value.is_empty() || name != b"instance" {
             self.0 = self.0.wrapping_add(HASHER.hash_one((name, value)));
         }
     }
@@ -48,6 +48,8 @@ pub(super) struct SeriesSet<'r> {
     path: u64,
     /// The labels of the series being read, added up: a sum, so that their order does not matter.
     sum: u64,
+    /// Those without a value: to Prometheus they are none, to the gateway they are.
+    empty: SeriesHash,
     /// The label that belongs to the type.
     special: u64,
     /// Which of the required labels were seen, bit by bit.
@@ -70,6 +72,7 @@ impl<'r> SeriesSet<'r> {
             labels: rules.labels,
             path: path.value(),
             sum: 0,
+            empty: SeriesHash(0),
             special: 0,
             required: 0,
             names: Vec::new(),
@@ -81,6 +84,7 @@ impl<'r> SeriesSet<'r> {
     /// Begins a series.
     pub(super) fn begin(&mut self) {
         (self.sum, self.special, self.required) = (0, 0, 0);
+        self.empty = SeriesHash(0);
         self.names.clear();
         self.many.clear();
     }
@@ -88,11 +92,15 @@ impl<'r> SeriesSet<'r> {
     /// Adds a label; false where the name stands a second time.
     pub(super) fn label(&mut self, name: &[u8], value: &[u8]) -> bool {
         let fresh = self.fresh(name);
-        // An empty value is the same as no label.
-        if fresh && !value.is_empty() && !self.rules.overwrites(name) {
+        if !fresh || self.rules.overwrites(name) {
+            return fresh;
+        }
+        if value.is_empty() {
+            self.empty.label(name, value);
+        } else {
             self.sum = self.sum.wrapping_add(self.hasher.hash_one((name, value)));
         }
-        fresh
+        true
     }
 
     /// Adds a label of the text format, whose value is still as spelled.
@@ -165,7 +173,8 @@ impl<'r> SeriesSet<'r> {
 
     /// What tells the metric being read apart from all others in the gateway.
     pub(super) fn metric(&self, family: &[u8]) -> u64 {
-        self.hasher.hash_one(family).wrapping_add(self.sum).wrapping_add(self.path)
+        let body = self.sum.wrapping_add(self.empty.value());
+        self.hasher.hash_one(family).wrapping_add(body).wrapping_add(self.path)
     }
 }
 

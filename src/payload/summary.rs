@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use super::kind::Kind;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What a body holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,7 +11,7 @@ pub struct Summary {
     /// Series. A replacement without one is a delete.
     pub series: usize,
     /// Its metric families, those without a sample apart.
-    pub families: Vec<Family>,
+    pub families: Arc<[Family]>,
     /// What a policy in report mode would have refused.
     pub would_deny: Vec<Fault>,
 }

@@ -77,7 +77,7 @@ impl<'b> TextCheck<'b> {
             self.faults.whole(message);
         }
         let (families, would_deny) = self.faults.result(families)?;
-        Ok(Summary { series: self.samples, families, would_deny })
+        Ok(Summary { series: self.samples, families: families.into(), would_deny })
     }
 
     fn line(&mut self, line: &'b [u8]) -> Checked {

@@ -54,6 +54,10 @@ pub struct Limits {
     pub answer_bytes: u64,
     /// Bytes of a page of the gateway.
     pub page_bytes: u64,
+    /// Groups that the gateway may hold.
+    pub groups: usize,
+    /// How often the gateway is asked what it holds; never where it is zero.
+    pub learn: Duration,
     /// Wrong passwords at once from one source.
     pub login_burst: u32,
     /// Of them, those that name one user.
@@ -102,6 +106,8 @@ impl Default for Limits {
             upstream_reads: 8,
             answer_bytes: 64 * 1024,
             page_bytes: 64 * 1024 * 1024,
+            groups: 5000,
+            learn: Duration::from_secs(300),
             login_burst: 10,
             login_user_burst: 5,
             login_period: Duration::from_secs(60),

@@ -13,6 +13,8 @@ pub struct PayloadLimits {
     pub max_bytes: u64,
     /// The most bytes of it once it is decoded.
     pub max_decoded_bytes: u64,
+    /// Groups that the principal may have at the gateway at once.
+    pub max_groups: usize,
     /// How large its parts may be.
     pub shape: PayloadShape,
     /// Which metrics and labels may be in it.
@@ -40,6 +42,7 @@ impl Default for PayloadLimits {
         Self {
             max_bytes: 1024 * 1024,
             max_decoded_bytes: 4 * 1024 * 1024,
+            max_groups: 1000,
             shape: PayloadShape::default(),
             rules: PayloadRules::default(),
         }

@@ -11,6 +11,7 @@ use super::wire::{AnswerHead, Wire};
 use crate::clock::Clock;
 use crate::decision::{Admission, Decision, Denial, Facts, Permit, Reason, Verdict, Work};
 use crate::gate::{Gate, Gated};
+use crate::inventory::{Inventory, Ticket};
 use crate::keys::Keys;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -35,6 +36,8 @@ pub struct Proxy {
     pub keys: Arc<Keys>,
     /// The gateway.
     pub upstream: Arc<Upstream>,
+    /// What it holds.
+    pub inventory: Arc<Inventory>,
     /// The limits.
     pub limits: Limits,
     /// Room for bodies, in bytes.
@@ -137,7 +140,7 @@ impl Proxy {
         asked: bool,
     ) -> Result<Story, Arc<str>> {
         let mut facts = Facts { keys_asked: asked, ..Facts::at(self.clock.wall()) };
-        let mut held = None;
+        let (mut held, mut ticket) = (None, None);
         let decision = loop {
             match self.gate.run(world, head, &mut facts).await {
                 Gated::Done(decision) => break decision,
@@ -147,6 +150,14 @@ impl Proxy {
                     let found = body.as_ref().map_err(Denial::clone).and_then(|(b, _)| admission.inspect(head, b));
                     facts.body = Some(found);
                     held = body.ok();
+                }
+                Gated::Reserve(reservation) => {
+                    let reserved = self.inventory.reserve(&reservation);
+                    if reserved.is_err() {
+                        // It may be groups that are gone meanwhile that are in the way.
+                        self.upstream.doubt();
+                    }
+                    facts.reserved = Some(reserved.map(|reserved| ticket = Some(reserved)));
                 }
             }
         };
@@ -158,7 +169,7 @@ impl Proxy {
                 self.refuse(client, Some(head), denial, Some(decision)).await
             }
             Verdict::Allow(permit) => {
-                let mut story = self.forward(permit, &body, head, client).await;
+                let mut story = self.forward((permit, ticket), &body, head, client).await;
                 story.decision = Some(decision);
                 story
             }
@@ -230,7 +241,13 @@ impl Proxy {
         story
     }
 
-    async fn forward(&self, permit: &Permit, body: &Bytes, head: &Head, client: &mut Client<'_>) -> Story {
+    async fn forward(
+        &self,
+        (permit, ticket): (&Permit, Option<Ticket>),
+        body: &Bytes,
+        head: &Head,
+        client: &mut Client<'_>,
+    ) -> Story {
         let started = self.clock.tick();
         let (request_id, time) = (client.reply.request_id, client.time);
         let result = match permit.work() {
@@ -244,7 +261,7 @@ impl Proxy {
             },
             _ => {
                 let format = Format::of(head.content_type.as_deref()).unwrap_or(Format::Text);
-                self.upstream.write(permit, format, body, head, request_id, time).await
+                self.upstream.write((permit, ticket), format, body, head, request_id, time).await
             }
         };
         let upstream = self.clock.tick().since(started);

@@ -17,6 +17,7 @@ use super::time::Time;
 use super::wire::AnswerHead;
 use crate::clock::{Clock, Tick};
 use crate::decision::{Denial, Permit, Reason, Work};
+use crate::inventory::{Settled, Ticket};
 use crate::payload::Format;
 use crate::policy::{Limit, Limits};
 use crate::request::{Head, Read};
@@ -45,6 +46,8 @@ pub struct Upstream {
     /// A new connection to the gateway was used.
     connected: Notify,
     clock: Arc<dyn Clock>,
+    /// What is known of the gateway may not be so any longer.
+    doubt: Notify,
 }
 
 /// Why the gateway gave no answer that can be passed on.
@@ -100,8 +103,8 @@ impl Upstream {
         let order = Order::new(limits.upstream_writes, limits.upstream_queue, limits.group_queue);
         let resolved = parking_lot::Mutex::new(None);
         let [scrapes, reads] = [limits.upstream_scrapes, limits.upstream_reads].map(room);
-        let (pool, connected) = (Pool::new(transport), Notify::new());
-        Ok(Self { url, pool, order, scrapes, reads, limits, resolved, connected, clock })
+        let (pool, connected, doubt) = (Pool::new(transport), Notify::new(), Notify::new());
+        Ok(Self { url, pool, order, scrapes, reads, limits, resolved, connected, clock, doubt })
     }
 
     /// Whether a write is on its way, waited for or not.
@@ -115,7 +118,7 @@ impl Upstream {
     /// stored in part by some gateways, and the next write to the group must not overtake it.
     pub(super) async fn write(
         self: &Arc<Self>,
-        permit: &Permit,
+        (permit, ticket): (&Permit, Option<Ticket>),
         format: Format,
         body: &Bytes,
         head: &Head,
@@ -140,9 +143,14 @@ impl Upstream {
         let turn = turn.map_err(|l| Failure::limited(Reason::Overloaded, l, "too many writes wait for the gateway"))?;
         let upstream = Arc::clone(self);
         let exchange = tokio::spawn(async move {
+            let mut ticket = ticket;
+            ticket.iter_mut().for_each(Ticket::sent);
             let answer = timeout(upstream.limits.upstream * 2, upstream.perform(&request, &body)).await;
+            let answer = answer.unwrap_or_else(|_| Err(Failure::slow(Limit::ExchangeTime)));
+            // Before the next write to the group begins, so that both come in the same order.
+            upstream.settle(ticket, &answer);
             drop(turn);
-            answer.unwrap_or_else(|_| Err(Failure::slow(Limit::ExchangeTime)))
+            answer
         });
         let (most, limit) = time.part(self.limits.upstream, Limit::ExchangeTime);
         match timeout(most, exchange).await {
@@ -150,6 +158,38 @@ impl Upstream {
             Ok(Err(_)) => Err(Failure::new(Reason::UpstreamFailed, "the exchange ended unexpectedly")),
             Err(_) => Err(Failure::slow(limit)),
         }
+    }
+
+    fn settle(&self, ticket: Option<Ticket>, answer: &Result<Answer, Failure>) {
+        let settled = match answer {
+            Ok(answer) if answer.head.status == 400 => Settled::Refused,
+            Ok(_) => Settled::Applied,
+            Err(failure) => match failure.reason {
+                Reason::GroupConflict => Settled::Refused,
+                Reason::UpstreamUnavailable => Settled::Unsent,
+                _ => Settled::Unknown,
+            },
+        };
+        if settled != Settled::Applied {
+            self.doubt();
+        }
+        ticket.into_iter().for_each(|ticket| ticket.settle(settled));
+    }
+
+    /// Says that what is known of the gateway may not be so any longer.
+    pub(super) fn doubt(&self) {
+        self.doubt.notify_one();
+    }
+
+    /// Waits until somebody doubts.
+    pub(super) async fn doubted(&self) {
+        self.doubt.notified().await;
+    }
+
+    /// Asks on our own behalf what the gateway holds.
+    pub(super) async fn list(&self) -> Result<Reading, Failure> {
+        let request = self.bare("GET", Read::ApiMetrics.upstream_path()).map_err(|e| internal(&e))?;
+        self.ask(&request).await
     }
 
     async fn perform(&self, request: &RequestHeader, body: &Bytes) -> Result<Answer, Failure> {
@@ -223,13 +263,18 @@ impl Upstream {
 
     /// A request head with nothing of the client's in it but what is passed on with every request.
     fn request(&self, method: &str, path: &str, head: &Head, request_id: &str) -> Result<RequestHeader, BError> {
-        let target = format!("{}{path}", self.url.prefix());
-        let mut request = RequestHeader::build(method, target.as_bytes(), Some(8))?;
-        request.insert_header("Host", self.url.authority())?;
+        let mut request = self.bare(method, path)?;
         for (name, value) in head.passed.iter().filter(|(name, _)| !name.starts_with("accept")) {
             request.insert_header(*name, value.as_slice())?;
         }
         request.insert_header("X-Request-Id", request_id)?;
+        Ok(request)
+    }
+
+    fn bare(&self, method: &str, path: &str) -> Result<RequestHeader, BError> {
+        let target = format!("{}{path}", self.url.prefix());
+        let mut request = RequestHeader::build(method, target.as_bytes(), Some(8))?;
+        request.insert_header("Host", self.url.authority())?;
         Ok(request)
     }
 }

@@ -72,6 +72,8 @@ impl Start {
         command.env("PUSHGUARD_WEB_DRAIN_DELAY", "0s");
         // Every line is looked for here.
         command.env("PUSHGUARD_LOG_MAX_REFUSALS", "0");
+        // Tests count what reaches the gateway; those that are about this set it.
+        command.env("PUSHGUARD_UPSTREAM_LEARN_INTERVAL", "0s");
         command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         Self { folder, command }
     }

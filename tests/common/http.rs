@@ -46,6 +46,12 @@ impl Request {
         Self::new("DELETE", target)
     }
 
+    /// The same to another target.
+    pub fn at(mut self, target: impl AsRef<[u8]>) -> Self {
+        self.target = target.as_ref().to_vec();
+        self
+    }
+
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self

@@ -253,7 +253,7 @@ proptest! {
         match decide(&world, &request.head, &facts) {
             Step::Verify(_) | Step::VerifyToken(_) | Step::Charge(_) => prop_assert!(false, "asked twice: {line}"),
             Step::Inspect(_) => prop_assert!(facts.charged.is_some(), "a body before its charge: {line}"),
-            Step::Done(_) => {}
+            Step::Reserve(_) | Step::Done(_) => {}
         }
     }
 
@@ -288,6 +288,7 @@ proptest! {
                 Step::Charge(charge) if charge.for_body => facts.charged_for_body = Some(Ok(())),
                 Step::Charge(_) => facts.charged = Some(Ok(())),
                 Step::Inspect(admission) => facts.body = Some(admission.inspect(&request.head, &request.body)),
+                Step::Reserve(_) => facts.reserved = Some(Ok(())),
                 Step::Done(decision) => {
                     let reason = decision.denial().map(|denial| Outcome::Refused(denial.reason));
                     let passes = matches!(last, Some(Outcome::Passed | Outcome::WouldRefuse(_)));

@@ -167,6 +167,15 @@ const ROWS: &[(&str, &str)] = &[
     ("public 203.0.113.9 POST /metrics/job/ci/workflow/w/branch/b | user ci:good", "verify deny label_not_granted"),
     ("public 203.0.113.9 POST /metrics/job/ci/workflow/w/instance/x | user ci:good", "verify deny label_not_granted"),
     ("public 203.0.113.9 PUT /metrics/job/side | user ci:good | Content-Length: 5", "verify deny job_not_granted"),
+    // Room at the gateway: last of all.
+    (
+        "public 203.0.113.9 POST /metrics/job/tmp | user cleaner:good | Content-Length: 5 | reserve full",
+        "verify charge inspect deny group_limit_reached",
+    ),
+    (
+        "public 203.0.113.9 POST /metrics/job/tmp | user cleaner:good | Content-Length: 5 | reserve clash",
+        "verify charge inspect deny group_conflict",
+    ),
     // Declared body: after the grant, before a quota.
     ("public 203.0.113.9 POST /metrics/job/tmp | user cleaner:good", "verify deny length_required"),
     ("public 203.0.113.9 POST /metrics/job/ci | user ci:good | Content-Encoding: br", "verify deny label_not_granted"),
@@ -320,6 +329,6 @@ fn the_tables_show_every_reason_of_decide() {
     let all = "source_unknown source_not_allowed ranges_unavailable target_unknown target_ambiguous method_not_allowed \
                origin_not_allowed payload_invalid credential_missing credential_rejected login_throttled verifier_busy \
                operation_not_granted job_not_granted label_not_granted request_malformed encoding_unsupported \
-               length_required payload_too_large quota_exhausted";
+               length_required payload_too_large quota_exhausted group_limit_reached group_conflict";
     assert_eq!(shown, all.split_whitespace().collect());
 }

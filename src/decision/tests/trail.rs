@@ -25,6 +25,7 @@ fn trail(world: &World, line: &str, stop: Option<&str>) -> String {
             Step::Inspect(admission) => {
                 ("inspect", facts.body.replace(admission.inspect(&request.head, &request.body)).is_some())
             }
+            Step::Reserve(_) => ("reserve", facts.reserved.replace(request.reserved.clone()).is_some()),
             Step::Done(_) => ("done", false),
         };
         assert!(!done, "asks twice for {name}");
@@ -55,6 +56,8 @@ fn trails() {
         (push.to_owned(), Some("verify")),
         (push.to_owned(), Some("charge")),
         (push.to_owned(), Some("inspect")),
+        (push.to_owned(), Some("reserve")),
+        (format!("{push} | reserve clash"), None),
         (format!("{push} | charge 1"), None),
         (push.replace("job/ci", "job/other"), None),
         (push.replace("POST", "DELETE"), None),

@@ -28,6 +28,7 @@ impl Upstream {
                 Ok(status) => {
                     failure.clear();
                     if known.as_ref() != Some(&status) {
+                        self.doubt();
                         tell(&status, &metrics);
                         known = Some(status);
                     }

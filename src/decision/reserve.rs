@@ -1,0 +1,107 @@
+//! Whether the gateway can hold what a write brings, beside all that it holds. Never only reported: what clashes keeps
+//! others out.
+
+use super::decide::{Checked, Who};
+use super::trail::{Notes, Stage};
+use super::{Denial, Facts, Reason, found};
+use crate::inventory::{Change, Clash, Holder, Refusal, Reservation, With};
+use crate::payload::Family;
+use crate::policy::{Operation, PayloadLimits};
+use crate::request::GroupingKey;
+use std::sync::Arc;
+
+/// Groups that a refusal names.
+const SHOWN: usize = 3;
+
+/// What to reserve, unless it was reserved already.
+pub(super) fn reserve(
+    (who, limits): (Who<'_>, &PayloadLimits),
+    (key, change): (&GroupingKey, Change),
+    families: &Arc<[Family]>,
+    facts: &Facts,
+    notes: &mut Notes,
+) -> Checked<Option<Reservation>> {
+    notes.enter(Stage::Store);
+    match &facts.reserved {
+        None => Ok(Some(Reservation {
+            key: key.clone(),
+            principal: who.principal.map_or_else(|| "none".into(), |p| p.name.clone()),
+            change,
+            families: families.clone(),
+            most_groups: limits.max_groups,
+        })),
+        Some(Ok(())) => {
+            notes.passed(found::reserved);
+            Ok(None)
+        }
+        Some(Err(refusal)) => Err(refused(refusal, who).into()),
+    }
+}
+
+fn refused(refusal: &Refusal, who: Who<'_>) -> Denial {
+    let name = who.principal.map_or("none", |p| &p.name);
+    match refusal {
+        Refusal::OwnGroups(most) => Denial::new(Reason::GroupLimitReached)
+            .hint(format!(
+                "you have {most} groups, as many as you may; delete some that nothing pushes to any longer, and do not \
+                 put what is new in each run into the path"
+            ))
+            .detail(format!("{name} has {most} live groups, payload.max_groups")),
+        Refusal::AllGroups(most) => Denial::new(Reason::GroupLimitReached)
+            .hint("the gateway has no room for a new group; delete some that nothing pushes to any longer")
+            .detail(format!("{most} live groups in all, --upstream.max-groups, or their paths are very long")),
+        Refusal::Names => Denial::new(Reason::GroupLimitReached)
+            .hint("the gateway has no room for more metric names; delete groups that nothing pushes to any longer")
+            .detail("more metric names or families than are kept"),
+        Refusal::Clash(clashes) => {
+            let hints: Vec<String> = clashes.iter().map(|clash| hint(clash, who)).collect();
+            let details: Vec<String> = clashes.iter().map(detail).collect();
+            Denial::new(Reason::GroupConflict).hint(hints.join("; ")).detail(details.join("; "))
+        }
+    }
+}
+
+/// What the one who pushed is told: nothing of others but the type, and of its own groups which it may delete.
+fn hint(clash: &Clash, who: Who<'_>) -> String {
+    let Clash { name, kind, with, holders, count } = clash;
+    let text = match with {
+        With::Type(stored) => format!(
+            "{name} is stored as {stored} and pushed as {kind}; push it as {stored} (# TYPE {name} {stored}), or rename it"
+        ),
+        With::Part { name: other, kind: stored } => format!(
+            "{name}, a {kind}, cannot be stored beside {other}, a {stored}: one has the name of a part of the other; \
+             rename it"
+        ),
+        With::Metric => format!(
+            "{name} is stored with the very same labels in another group, whose path says what here the body says, or \
+             the other way round; push it to one group only"
+        ),
+    };
+    let may_delete = |holder: &&Holder| {
+        who.principal.is_some_and(|p| p.grant_for(Operation::Delete, Some(&holder.key), who.claims).is_ok())
+    };
+    let own: Vec<String> = holders.iter().filter(may_delete).map(|holder| holder.key.upstream_path()).collect();
+    if own.len() < holders.len() || own.is_empty() {
+        return text;
+    }
+    let rest = match count.saturating_sub(own.len().min(SHOWN)) {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    };
+    format!("{text}, or first delete your own {}{rest}", own.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", "))
+}
+
+/// What the operator is told: who has it.
+fn detail(clash: &Clash) -> String {
+    let what = match &clash.with {
+        With::Type(kind) => format!("a {kind}"),
+        With::Part { name, kind } => format!("beside {name}, a {kind},"),
+        With::Metric => "the same metric".to_owned(),
+    };
+    let shown = clash.holders.iter().take(SHOWN).map(|holder| {
+        let owner = holder.owner.as_deref().map_or_else(String::new, |owner| format!(" of {owner}"));
+        format!("{:?}{owner}", holder.key)
+    });
+    let more = if clash.count > SHOWN { format!(" and {} more", clash.count - SHOWN) } else { String::new() };
+    format!("{} is {what} in {}{more}", clash.name, shown.collect::<Vec<_>>().join(", "))
+}

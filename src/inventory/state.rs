@@ -1,0 +1,238 @@
+//! Groups and what they hold, and the sums over all of them.
+
+use super::names::{NameId, Names};
+use super::{Change, Reservation, Settled};
+use crate::payload::{Family, Kind};
+use crate::request::GroupingKey;
+use foldhash::fast::RandomState;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A family of a group.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) name: NameId,
+    pub(super) kind: Kind,
+    /// Its metrics by their hashes; empty where they are too many to be told apart.
+    pub(super) metrics: Box<[u64]>,
+}
+
+/// A group that the gateway has, or is about to have.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) key: GroupingKey,
+    pub(super) owner: Option<Arc<str>>,
+    pub(super) number: u32,
+    /// Whether the gateway is known to have it.
+    pub(super) exists: bool,
+    pub(super) stored: Vec<Held>,
+    /// Writes on their way.
+    pub(super) pending: Vec<(u64, Vec<Held>)>,
+    /// When it last changed.
+    pub(super) touched: u64,
+}
+
+impl Group {
+    /// All that it holds or may soon hold.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Held> {
+        self.stored.iter().chain(self.pending.iter().flat_map(|(_, held)| held))
+    }
+}
+
+/// Everything that is known.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    groups: HashMap<Arc<str>, Group>,
+    owned: HashMap<Arc<str>, usize>,
+    names: Names,
+    /// The number of the group that holds a metric, and how often it does.
+    metrics: HashMap<u64, (u32, u32), RandomState>,
+    key_bytes: usize,
+    families: usize,
+    time: u64,
+    next_number: u32,
+}
+
+impl State {
+    pub(super) fn groups(&self) -> &HashMap<Arc<str>, Group> {
+        &self.groups
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(super) fn families(&self) -> usize {
+        self.families
+    }
+
+    pub(super) fn key_bytes(&self) -> usize {
+        self.key_bytes
+    }
+
+    pub(super) fn time(&self) -> u64 {
+        self.time
+    }
+
+    pub(super) fn owned_by(&self, owner: &str) -> usize {
+        self.owned.get(owner).copied().unwrap_or_default()
+    }
+
+    /// The number of the group that holds a metric.
+    pub(super) fn holder(&self, metric: u64) -> Option<u32> {
+        self.metrics.get(&metric).map(|(number, _)| *number)
+    }
+
+    /// Counts what a write will bring; answers the number of the write.
+    pub(super) fn begin(&mut self, reservation: &Reservation, most_metrics: usize) -> u64 {
+        let path: Arc<str> = reservation.key.upstream_path().into();
+        self.time += 1;
+        let id = self.time;
+        if !self.groups.contains_key(&path) {
+            if reservation.change == Change::Delete {
+                return id;
+            }
+            self.insert(path.clone(), reservation.key.clone(), None);
+        }
+        let Some(group) = self.groups.get(&path) else { return id };
+        let (number, known) = (group.number, group.owner.is_some());
+        // A delete brings nothing.
+        let brought = if reservation.change == Change::Delete { &[] } else { &*reservation.families };
+        let families = brought.iter().map(|family| (&*family.name, family.kind, &*family.metrics));
+        let held = families.map(|(name, kind, metrics)| self.hold(number, name, kind, metrics, most_metrics)).collect();
+        let adopts = !known && reservation.change != Change::Delete;
+        if adopts {
+            *self.owned.entry(reservation.principal.clone()).or_default() += 1;
+        }
+        if let Some(group) = self.groups.get_mut(&path) {
+            if adopts {
+                group.owner = Some(reservation.principal.clone());
+            }
+            group.pending.push((id, held));
+            group.touched = id;
+        }
+        id
+    }
+
+    /// What became of a write.
+    pub(super) fn settle(&mut self, path: &str, id: u64, change: Change, settled: Settled) {
+        let Some(group) = self.groups.get_mut(path) else { return };
+        let Some(at) = group.pending.iter().position(|(other, _)| *other == id) else { return };
+        let (_, held) = group.pending.remove(at);
+        self.time += 1;
+        group.touched = self.time;
+        let gone = match (settled, change) {
+            (Settled::Unsent, _) => held,
+            (Settled::Refused, Change::Delete) | (Settled::Unknown, Change::Delete) => held,
+            (Settled::Refused, _) => {
+                group.exists = true;
+                held
+            }
+            (Settled::Applied, Change::Delete) => {
+                group.exists = false;
+                std::mem::take(&mut group.stored)
+            }
+            (Settled::Applied, Change::Replace) => {
+                group.exists = true;
+                std::mem::replace(&mut group.stored, held)
+            }
+            (Settled::Applied, Change::Push) => {
+                group.exists = true;
+                replace(&mut group.stored, held, |old, new| old.name == new.name)
+            }
+            // Either the old or the new; until the gateway is asked, both.
+            (Settled::Unknown, _) => {
+                group.exists = true;
+                replace(&mut group.stored, held, |old, new| old.name == new.name && old.kind == new.kind)
+            }
+        };
+        let (number, empty) = (group.number, !group.exists && group.pending.is_empty());
+        self.let_go(number, gone);
+        if empty {
+            self.remove(path);
+        }
+    }
+
+    pub(super) fn insert(&mut self, path: Arc<str>, key: GroupingKey, owner: Option<Arc<str>>) {
+        self.next_number = self.next_number.wrapping_add(1);
+        self.key_bytes += path.len();
+        if let Some(owner) = &owner {
+            *self.owned.entry(owner.clone()).or_default() += 1;
+        }
+        let group = Group {
+            key,
+            owner,
+            number: self.next_number,
+            exists: false,
+            stored: Vec::new(),
+            pending: Vec::new(),
+            touched: 0,
+        };
+        self.groups.insert(path, group);
+    }
+
+    pub(super) fn remove(&mut self, path: &str) {
+        let Some(group) = self.groups.remove(path) else { return };
+        self.key_bytes = self.key_bytes.saturating_sub(path.len());
+        if let Some(owner) = &group.owner
+            && let Some(count) = self.owned.get_mut(owner)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.owned.remove(owner);
+            }
+        }
+        self.let_go(group.number, group.stored);
+        for (_, held) in group.pending {
+            self.let_go(group.number, held);
+        }
+    }
+
+    /// Puts what the gateway said in the place of what is stored.
+    pub(super) fn restore(&mut self, path: &str, families: impl IntoIterator<Item = Family>, most_metrics: usize) {
+        let Some(number) = self.groups.get(path).map(|group| group.number) else { return };
+        let held = families.into_iter().map(|f| self.hold(number, &f.name, f.kind, &f.metrics, most_metrics)).collect();
+        let Some(group) = self.groups.get_mut(path) else { return };
+        group.exists = true;
+        let gone = std::mem::replace(&mut group.stored, held);
+        self.let_go(number, gone);
+    }
+
+    fn hold(&mut self, number: u32, name: &str, kind: Kind, metrics: &[u64], most: usize) -> Held {
+        self.families += 1;
+        let id = self.names.add(name, kind);
+        let known = metrics.len().saturating_add(self.metrics.len()) <= most;
+        let metrics = if known { metrics } else { &[] };
+        for metric in metrics {
+            let holder = self.metrics.entry(*metric).or_insert((number, 0));
+            // Of two groups that hold the same, which only the gateway can bring about, the first counts.
+            if holder.0 == number {
+                holder.1 += 1;
+            }
+        }
+        Held { name: id, kind, metrics: metrics.into() }
+    }
+
+    fn let_go(&mut self, number: u32, held: Vec<Held>) {
+        for Held { name, kind, metrics } in held {
+            self.families = self.families.saturating_sub(1);
+            self.names.remove(name, kind);
+            for metric in metrics {
+                let Some(holder) = self.metrics.get_mut(&metric).filter(|holder| holder.0 == number) else { continue };
+                holder.1 = holder.1.saturating_sub(1);
+                if holder.1 == 0 {
+                    self.metrics.remove(&metric);
+                }
+            }
+        }
+    }
+}
+
+/// Puts the new in, and takes the old out that gives way to it.
+fn replace(stored: &mut Vec<Held>, new: Vec<Held>, gives_way: impl Fn(&Held, &Held) -> bool) -> Vec<Held> {
+    let (gone, mut kept): (Vec<Held>, Vec<Held>) =
+        stored.drain(..).partition(|old| new.iter().any(|new| gives_way(old, new)));
+    kept.extend(new);
+    *stored = kept;
+    gone
+}
