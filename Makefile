@@ -15,6 +15,8 @@ PORT ?= 9091
 FUZZ_SECONDS ?= 60
 SLOW_SECONDS ?= 60
 SLOW_CONNECTIONS ?= 120
+# For how long `make memory` attacks each way.
+MEMORY_SECONDS ?= 30
 
 # With how many guessers and for how long `make logins` attacks.
 LOGIN_SECONDS ?= 30
@@ -144,6 +146,12 @@ logins: ## Guess passwords with LOGIN_GUESSERS=2000 at once for LOGIN_SECONDS=30
 	@cargo build --release --locked
 	@python3 tests/scripts/logins.py target/release/pushguard "$$(tests/scripts/gateway.sh)" $(LOGIN_SECONDS) $(LOGIN_GUESSERS)
 	@PUSHGUARD_VOLUME=20000 cargo test --release --locked --lib gate::tests -- --nocapture
+
+.PHONY: memory
+memory: ## Attack a release build that may have 128 MiB for MEMORY_SECONDS=30 each way (as root: it makes a control group)
+	@tests/scripts/need.sh cc=build-essential cmake curl python3
+	@cargo build --release --locked
+	@python3 tests/scripts/memory.py target/release/pushguard "$$(tests/scripts/gateway.sh)" $(MEMORY_SECONDS)
 
 .PHONY: clean
 clean: ## Remove all that was built, fetched or generated

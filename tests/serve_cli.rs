@@ -182,6 +182,22 @@ fn a_state_folder_that_cannot_be_used_ends_the_start_with_one_line_and_2() {
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "it is made, and nothing is left in it");
 }
 
+/// A limit of the control group is found by itself; what a container has is played by the flag.
+#[test]
+fn what_can_need_more_memory_than_there_is_ends_the_start_with_the_sum() {
+    let start = |limit: &str| Start::new(EVERYTHING, "http://127.0.0.1:1").flag("--memory.limit", limit);
+    let (status, text) = start("64MiB").fail();
+    assert_eq!(status.code(), Some(2), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    for said in ["pushguard: this configuration can need", "64 MiB", "24 MiB for bodies (--web.max-body-memory)"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    start("64MiB").flag("--web.max-body-memory", "8MiB").flag("--web.max-connections", "128").run();
+    for limit in ["128MiB", "0"] {
+        start(limit).run();
+    }
+}
+
 #[test]
 fn a_wrong_command_line_is_64_and_help_is_0() {
     let run = |arguments: &[&str]| {

@@ -2,6 +2,7 @@
 
 mod house;
 mod lists;
+mod memory;
 mod policy_file;
 mod reload;
 mod report_mode;
@@ -95,6 +96,10 @@ pub(super) struct Serve {
     /// The folder for what must outlive a restart; without one it is kept in memory only
     #[arg(long = "state.dir", env = "PUSHGUARD_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    /// The memory that the process may take, such as 128MiB; what can need more is not started. 0 to not look (default:
+    /// the limit of its control group)
+    #[arg(long = "memory.limit", env = "PUSHGUARD_MEMORY_LIMIT", value_name = "BYTES", value_parser = bytes)]
+    memory_limit: Option<u64>,
     /// How log lines are written
     #[arg(
         long = "log.format",
@@ -177,6 +182,10 @@ impl Serve {
         let upstream = Arc::new(self.upstream(clock.clone())?);
         let names: Vec<String> = file.0.listeners.iter().cloned().chain([ADMIN.to_owned()]).collect();
         let certificates = Certificates::read(self.tls.files(&names)?, clock.clone(), metrics.clone())?;
+        let worst = memory::Worst::of(&self.limits.limits(), policy.verifier_memory_kib(), !certificates.are_none());
+        if let Some(limit) = self.memory_limit.or_else(memory::limit).filter(|limit| *limit > 0) {
+            worst.fits(limit)?;
+        }
         let door = |listen: &Listen| {
             let bound = bind(listen)?;
             let tls = certificates.of(&bound);
@@ -357,6 +366,10 @@ impl Serve {
 fn request_ids() -> Box<dyn Fn() -> String + Send + Sync> {
     let system = SystemRandom::new();
     Box::new(move || random::request_id(&system))
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    crate::config::size(text).ok_or_else(|| "expected a size such as 128MiB, or 0".to_owned())
 }
 
 fn watch_interval(text: &str) -> Result<Duration, String> {

@@ -6,13 +6,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Lines that wait at most; beyond, they are dropped and counted.
+/// Lines that wait at most, and their bytes; beyond, they are dropped and counted.
 const MOST: usize = 1024;
+const MOST_BYTES: usize = 1024 * 1024;
 
 /// Takes lines without ever waiting.
 #[derive(Clone)]
 pub(super) struct Queue {
     lines: SyncSender<String>,
+    /// Bytes on their way.
     waiting: Arc<AtomicUsize>,
 }
 
@@ -31,10 +33,11 @@ impl Queue {
 
     /// Hands a line over; false where there is no room for it.
     pub(super) fn put(&self, line: String) -> bool {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let taken = self.lines.try_send(line).is_ok();
+        let bytes = line.len();
+        let waiting = self.waiting.fetch_add(bytes, Ordering::SeqCst).saturating_add(bytes);
+        let taken = waiting <= MOST_BYTES && self.lines.try_send(line).is_ok();
         if !taken {
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            self.waiting.fetch_sub(bytes, Ordering::SeqCst);
         }
         taken
     }
@@ -49,7 +52,7 @@ fn write(lines: &Receiver<String>, waiting: &AtomicUsize, mut target: impl Write
     for line in lines {
         // A reader that went away must not end the proxy.
         let _ = target.write_all(line.as_bytes());
-        waiting.fetch_sub(1, Ordering::SeqCst);
+        waiting.fetch_sub(line.len(), Ordering::SeqCst);
     }
 }
 

@@ -84,9 +84,11 @@ impl Connections {
         (Some(Place { connections: self.clone(), source, call: Arc::default() }), met)
     }
 
-    /// As many as may come from one source: it leaves at least as many for others.
+    /// As many as may come from one source: it leaves at least as many for others. Who waits gives way, so that a crowd
+    /// of silent connections takes nobody's share.
     fn share(&self, open: &Open) -> usize {
-        self.most_of_source.min(self.most.saturating_sub(open.all)).max(1)
+        let room = self.most.saturating_sub(open.all).saturating_add(open.waiting.len());
+        self.most_of_source.min(room).max(1)
     }
 }
 

@@ -186,4 +186,5 @@ def main():
         sys.exit("less than 99.9 % of the honest pushes succeeded")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -121,6 +121,11 @@ impl Certificates {
         Ok(Self { all, clock, metrics })
     }
 
+    /// Whether no listener speaks TLS.
+    pub(super) fn are_none(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// What that listener uses; none where it speaks no TLS.
     pub(super) fn of(&self, bound: &Bound) -> Option<Arc<LiveTls>> {
         self.all.iter().find(|secured| secured.listener == bound.name).map(|secured| secured.live.clone())

@@ -69,6 +69,18 @@ fn who_waits_longest_gives_way() {
     assert!(connections.open.lock().by_source.is_empty());
 }
 
+/// A source that pushes twice at once is served twice, however many silent connections of others hold every place.
+#[test]
+fn silent_connections_take_nobodys_share() {
+    let connections = Connections::new(4, 3);
+    let silent = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"].map(|from| free(&connections, from));
+    let waiting = silent.each_ref().map(Place::waits);
+    let honest: Vec<_> = (0..2).map(|_| connections.enter(address("192.0.2.9")).0).collect();
+    assert!(honest.iter().all(Option::is_some));
+    assert!(connections.enter(address("192.0.2.9")).0.is_none(), "it leaves as much as it has");
+    assert_eq!(waiting.map(Waiting::end), [false, false, true, true], "the first of them gave way");
+}
+
 #[test]
 fn a_source_gives_way_to_itself() {
     let connections = Connections::new(10, 2);
