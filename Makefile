@@ -52,6 +52,7 @@ test: test-needs ## Install what the tests need, then run all of them: format, c
 	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" \
 	    PROMETHEUS="$$(tests/scripts/prometheus.sh)" PUSHGUARD_REQUIRE_ALL=1 \
 	    INSTA_UPDATE=no cargo test --locked --no-fail-fast
+	cargo run --quiet --locked -- test policies/
 
 .PHONY: test-needs
 test-needs: ## Only install what the tests need

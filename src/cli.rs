@@ -12,6 +12,7 @@ mod random;
 mod range_flags;
 mod ranges;
 mod serve;
+mod test;
 mod world;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +36,8 @@ enum Command {
     Check(check::Check),
     /// Tell what would become of one request: every check, what decided, what the client would get
     Explain(Box<explain::Explain>),
+    /// Run the tests of policies
+    Test(test::Test),
     /// Read a password on standard input and print its argon2id hash; one line end behind it is not part of it
     Hash(hash::Hash),
     /// Take users over from the password file of another program
@@ -67,6 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Test(test) => test.run(),
         Command::Hash(hash) => hash.run(),
         Command::Import(import) => import.run(),
         Command::Ranges(ranges) => ranges.run(),

@@ -16,7 +16,9 @@ mod principals;
 mod problem;
 mod quotas;
 mod reader;
+mod request;
 mod secrets;
+mod suite;
 mod tokens;
 mod trust;
 mod units;
@@ -25,6 +27,7 @@ pub use fingerprint::Fingerprint;
 pub use import::{Imported, htpasswd, web_config};
 pub use load::{Loaded, Secrets, load, load_noting, read};
 pub use problem::{Problem, Problems};
+pub use suite::suite;
 pub use units::{duration, size};
 
 #[cfg(test)]

@@ -17,9 +17,9 @@ use crate::decision::{
     Admission, Charge, Check, Claim, Decision, Denial, Facts, Inspected, LoginFailure, Outcome, Reason, Stage, Step,
     Verdict, explain,
 };
-use crate::gate;
+use crate::gate::{self, LoginRates};
 use crate::limit::Ledger;
-use crate::policy::World;
+use crate::policy::{World, source_value};
 use crate::request::{Head, Length};
 use std::time::SystemTime;
 
@@ -55,7 +55,23 @@ pub enum Quotas<'l> {
     /// What was spent before is not known, so they are taken as unspent.
     Unknown,
     /// Charged at that time.
-    Kept(&'l Ledger, Tick),
+    Kept {
+        /// What is spent.
+        ledger: &'l Ledger,
+        /// What is spent of failed logins.
+        logins: Logins<'l>,
+        /// The time.
+        now: Tick,
+    },
+}
+
+/// The budgets of failed logins.
+#[derive(Clone, Copy)]
+pub struct Logins<'l> {
+    /// What is spent.
+    pub ledger: &'l Ledger,
+    /// What one source has.
+    pub rates: LoginRates,
 }
 
 /// What came of a question.
@@ -137,14 +153,14 @@ pub fn ask(world: &World, question: &Question, quotas: Quotas<'_>) -> Told {
                     Err(missing) => break (checks, End::Undecided(missing)),
                 }
             }
-            Step::Verify(claim) => facts.login = Some(prove(&claim, question.proof, &mut assumed)),
+            Step::Verify(claim) => facts.login = Some(prove(&claim, question.proof, head, quotas, &mut assumed)),
             Step::Charge(charge) => {
                 let charged = match quotas {
                     Quotas::Unknown => {
                         assumed.push(unspent(&charge));
                         Ok(())
                     }
-                    Quotas::Kept(ledger, now) => gate::charge(ledger, &charge, now),
+                    Quotas::Kept { ledger, now, .. } => gate::charge(ledger, &charge, now),
                 };
                 *(if charge.for_body { &mut facts.charged_for_body } else { &mut facts.charged }) = Some(charged);
             }
@@ -157,6 +173,8 @@ pub fn ask(world: &World, question: &Question, quotas: Quotas<'_>) -> Told {
                 assumed.push("the gateway has room for it, and holds nothing that it clashes with".to_owned());
                 facts.reserved = Some(Ok(()));
             }
+            // Who keeps quotas keeps the sets as well, and what is not in them is not there.
+            Step::Done(decision) if matches!(quotas, Quotas::Kept { .. }) => break (checks, End::Decided(decision)),
             Step::Done(decision) => break (checks, ended(world, decision)),
         }
     };
@@ -176,8 +194,19 @@ pub fn ask(world: &World, question: &Question, quotas: Quotas<'_>) -> Told {
     Told { checks, end, assumed }
 }
 
-fn prove(claim: &Claim, proof: Proof, assumed: &mut Vec<String>) -> Result<(), LoginFailure> {
+/// A right password counts as one that was verified before: it touches no budget.
+fn prove(
+    claim: &Claim,
+    proof: Proof,
+    head: &Head,
+    quotas: Quotas<'_>,
+    assumed: &mut Vec<String>,
+) -> Result<(), LoginFailure> {
     if claim.principal.is_none() || proof == Proof::Wrong {
+        if let Quotas::Kept { logins, now, .. } = quotas {
+            let source = source_value(*head.source.as_ref().unwrap_or(&head.peer));
+            gate::charge_login(logins.ledger, &logins.rates, &source, &claim.username, now)?;
+        }
         return Err(LoginFailure::Rejected);
     }
     assumed.push(format!("the password of {:?} is the right one", claim.username));

@@ -6,7 +6,7 @@ mod text;
 pub use json::json;
 pub use text::text;
 
-use crate::decision::{Permit, Work};
+use crate::decision::Permit;
 use crate::decision::{Reason, Verdict};
 use crate::dry_run::{End, Told};
 use crate::policy::{From, World};
@@ -22,17 +22,6 @@ pub struct Asked {
     pub warnings: Vec<String>,
     /// How to make an undecided answer a decided one.
     pub remedy: String,
-}
-
-/// What the gateway would be asked.
-fn upstream(permit: &Permit) -> (&'static str, String) {
-    match permit.work() {
-        Work::Push(key) => ("POST", key.upstream_path()),
-        Work::Replace(key) => ("PUT", key.upstream_path()),
-        Work::Empty(key) => ("PUT", key.upstream_path()),
-        Work::Delete(key) => ("DELETE", key.upstream_path()),
-        Work::Read(page) => ("GET", page.upstream_path().to_owned()),
-    }
 }
 
 fn permit(told: &Told) -> Option<&Permit> {

@@ -22,7 +22,7 @@ pub struct Gate {
     quotas: Ledger,
     logins: Ledger,
     /// By the rule's name: per source, and per source and user.
-    login_rates: [(&'static str, Rate); 2],
+    login_rates: LoginRates,
     cache: Cache,
     verifier: ArcSwap<Verifier>,
     attempts: Attempts<(String, [u8; 32]), Result<(), LoginFailure>>,
@@ -54,7 +54,7 @@ impl Gate {
             clock,
             quotas: Ledger::new(limits.quota_keys),
             logins: Ledger::new(limits.quota_keys),
-            login_rates: [(LOGIN_RULE, limits.login_rate()), (LOGIN_USER_RULE, limits.login_user_rate())],
+            login_rates: login_rates(&limits),
             cache: Cache::new(limits.login_cache_entries, limits.login_cache, cache_key),
             verifier: ArcSwap::from_pointee(Verifier::new(Size {
                 memory_kib,
@@ -136,11 +136,7 @@ impl Gate {
         let [(rule, rate), (user_rule, user_rate)] = self.login_rates;
         let budgets =
             [Entry { rule, key: source_key, rate }, Entry { rule: user_rule, key: user_key, rate: user_rate }];
-        if let Err(exhausted) = self.logins.charge(&budgets, self.clock.tick()) {
-            let (name, rate) = self.login_rates.get(exhausted.index).copied().unwrap_or((rule, rate));
-            let rule = ExhaustedRule { name: name.to_owned(), burst: rate.burst(), period: rate.period() };
-            return Err(LoginFailure::Throttled { rule, wait: exhausted.wait });
-        }
+        charge_login(&self.logins, &self.login_rates, source, &claim.username, self.clock.tick())?;
         let refund = || budgets.iter().for_each(|budget| self.logins.refund(budget));
         let verifier = self.verifier.load_full();
         let (hashes, password) = (claim.hashes.clone(), claim.password.clone());
@@ -161,6 +157,35 @@ impl Gate {
             }
         }
     }
+}
+
+/// What one source, and one source for one user, may fail to log in.
+pub type LoginRates = [(&'static str, Rate); 2];
+
+/// The budgets of failed logins.
+pub fn login_rates(limits: &Limits) -> LoginRates {
+    [(LOGIN_RULE, limits.login_rate()), (LOGIN_USER_RULE, limits.login_user_rate())]
+}
+
+/// Takes an attempt from the budgets for logins that fail.
+///
+/// # Errors
+/// It has failed too often.
+pub fn charge_login(
+    logins: &Ledger,
+    rates: &LoginRates,
+    source: &str,
+    user: &str,
+    now: Tick,
+) -> Result<(), LoginFailure> {
+    let [(rule, rate), (user_rule, user_rate)] = *rates;
+    let [source_key, user_key]: [&[&[u8]]; 2] = [&[source.as_bytes()], &[source.as_bytes(), user.as_bytes()]];
+    let budgets = [Entry { rule, key: source_key, rate }, Entry { rule: user_rule, key: user_key, rate: user_rate }];
+    logins.charge(&budgets, now).map_err(|exhausted| {
+        let (name, rate) = rates.get(exhausted.index).copied().unwrap_or((rule, rate));
+        let rule = ExhaustedRule { name: name.to_owned(), burst: rate.burst(), period: rate.period() };
+        LoginFailure::Throttled { rule, wait: exhausted.wait }
+    })
 }
 
 /// Takes a charge of every quota that enforces, or of none; then of each that only reports.

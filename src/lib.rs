@@ -60,4 +60,5 @@ pub mod request;
 pub mod secret;
 pub mod shown;
 pub mod state;
+pub mod suite;
 pub mod tls;

@@ -34,6 +34,9 @@ const EDGES: &[(&str, &str)] = &[
     ("metrics", ""),
     ("prefix_set", ""),
     // Dry runs.
+    ("cli", "suite"),
+    ("config", "decision dry_run suite"),
+    ("suite", "clock decision dry_run gate limit policy request"),
     ("cli", "access_log dry_run explain prefix_set"),
     ("explain", "decision dry_run policy"),
     ("dry_run", "access_log auth clock decision gate limit policy request"),

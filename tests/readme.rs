@@ -83,6 +83,7 @@ fn the_steps_to_a_checked_policy_work() {
 #[test]
 fn every_policy_compiles_without_a_problem() {
     let mut policies = blocks("yaml");
+    policies.retain(|block| !block.contains("\ntests:\n"));
     let payload = policies.iter().position(|block| block.starts_with("payload:")).expect("the README shows a payload");
     let payload = policies.remove(payload).replace('\n', "\n  ");
     policies.push(format!("version: 1\nprincipals: {{}}\ndefaults:\n  {payload}"));
@@ -93,6 +94,18 @@ fn every_policy_compiles_without_a_problem() {
         let unexpected: Vec<_> = warnings.iter().filter(|w| !w.path.ends_with("password_hash_file")).collect();
         assert!(unexpected.is_empty(), "{policy}\n{unexpected:#?}");
     }
+}
+
+#[test]
+fn the_first_policy_passes_the_tests_that_are_shown() {
+    let tests: Vec<String> = blocks("yaml").into_iter().filter(|block| block.contains("\ntests:\n")).collect();
+    assert_eq!(tests.len(), 1, "the README shows one test file");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("policy.yaml"), &blocks("yaml")[0]).unwrap();
+    std::fs::write(folder.path().join("policy.test.yaml"), &tests[0]).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pushguard"));
+    let output = command.args(["test", "policy.yaml"]).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
@@ -221,7 +234,7 @@ fn every_flag_of_the_readme_is_one() {
         let output = Command::new(env!("CARGO_BIN_EXE_pushguard")).args([command, "--help"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let help: String = ["serve", "check", "explain"].map(help).concat();
+    let help: String = ["serve", "check", "explain", "test"].map(help).concat();
     let flags: Vec<&str> = README.split([' ', '`', '\n', '=']).filter(|word| word.starts_with("--")).collect();
     assert!(flags.len() > 10);
     // Other commands have their own, curl and the gateway theirs.

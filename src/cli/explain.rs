@@ -104,11 +104,10 @@ impl Explain {
 
     fn by_flags(&self, path: &str, policy: &Policy) -> Result<Described, String> {
         let body = self.body()?;
-        let group = path.contains("/metrics/job");
         let method = match (&self.method, &body) {
             (Some(method), _) => method.to_ascii_uppercase(),
             (None, Some(_)) => "POST".to_owned(),
-            (None, None) => if group { "POST" } else { "GET" }.to_owned(),
+            (None, None) => Described::usual_method(path).to_owned(),
         };
         let takes_body = matches!(method.as_str(), "POST" | "PUT");
         Ok(Described {

@@ -91,7 +91,7 @@ fn read_noting(
     (Err(reader.problems), reader.files)
 }
 
-fn parse(text: &str) -> Result<(Reader, Value), Vec<Problem>> {
+pub(super) fn parse(text: &str) -> Result<(Reader, Value), Vec<Problem>> {
     let reader = Reader::new(lines::read(text)?);
     let document = serde_yaml::from_str(text).map_err(|error| {
         let line = error.location().map(|location| location.line());
@@ -100,7 +100,7 @@ fn parse(text: &str) -> Result<(Reader, Value), Vec<Problem>> {
     Ok((reader, document))
 }
 
-fn text(file: &Path) -> Result<String, String> {
+pub(super) fn text(file: &Path) -> Result<String, String> {
     let opened = std::fs::File::open(file).map_err(|e| e.to_string())?;
     let mut text = String::new();
     let read = opened.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|e| e.to_string())?;
@@ -111,6 +111,6 @@ fn text(file: &Path) -> Result<String, String> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-fn whole(message: String) -> Problem {
+pub(super) fn whole(message: String) -> Problem {
     Problem { line: None, path: String::new(), message }
 }

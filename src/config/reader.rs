@@ -51,6 +51,11 @@ impl Reader {
         self.files.insert(file.to_owned());
     }
 
+    /// The line of a path, where it is known.
+    pub(super) fn line(&self, path: &str) -> Option<usize> {
+        self.lines.of(path)
+    }
+
     fn at(&self, path: &str, message: String) -> Problem {
         Problem { line: self.lines.of(path), path: path.to_owned(), message }
     }

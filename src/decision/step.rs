@@ -195,6 +195,16 @@ impl Permit {
     pub fn work(&self) -> &Work {
         &self.work
     }
+
+    /// The method and the path that the gateway gets.
+    pub fn upstream(&self) -> (&'static str, String) {
+        match &self.work {
+            Work::Push(key) => ("POST", key.upstream_path()),
+            Work::Replace(key) | Work::Empty(key) => ("PUT", key.upstream_path()),
+            Work::Delete(key) => ("DELETE", key.upstream_path()),
+            Work::Read(page) => ("GET", page.upstream_path().to_owned()),
+        }
+    }
 }
 
 /// The outcome.

@@ -46,6 +46,11 @@ pub struct Described {
 }
 
 impl Described {
+    /// The method that a client uses for a path where nothing else is said.
+    pub fn usual_method(target: &str) -> &'static str {
+        if target.contains("/metrics/job") { "POST" } else { "GET" }
+    }
+
     /// The question that it puts, at that time, to a policy with these listeners.
     pub fn question(&self, policy: &Policy, web: &Web, now: SystemTime) -> Question {
         let head = RawHead::read(&self.bytes()).map_err(|error| Denial::of_head(&error)).map(|raw| {

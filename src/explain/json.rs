@@ -1,6 +1,6 @@
 //! The answer for a program.
 
-use super::{Asked, permit, upstream};
+use super::{Asked, permit};
 use crate::decision::{Check, Decision, Outcome};
 use crate::dry_run::{End, Told};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub fn json(asked: &Asked, told: &Told) -> Value {
         "rule": identity(|d| d.identity.rule.as_deref()),
         "would_deny": would_deny,
         "upstream": permit(told).map(|permit| {
-            let (method, path) = upstream(permit);
+            let (method, path) = permit.upstream();
             json!({ "method": method, "path": path })
         }),
         "undecided": match &told.end { End::Undecided(missing) => Some(missing.to_string()), _ => None },

@@ -1,6 +1,6 @@
 //! The answer for a person.
 
-use super::{Asked, admitted, permit, upstream};
+use super::{Asked, admitted, permit};
 use crate::decision::{Check, Outcome, Stage};
 use crate::dry_run::{End, Told};
 use crate::policy::World;
@@ -110,7 +110,7 @@ fn consequence(told: &Told) -> String {
     }
     match permit(told) {
         Some(permit) => {
-            let (method, path) = upstream(permit);
+            let (method, path) = permit.upstream();
             format!("\nThe gateway gets:\n    {method} {path}\n")
         }
         None => String::new(),
