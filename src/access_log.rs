@@ -2,8 +2,14 @@
 //!
 //! A line tells less than the request did. What it does not tell stays unknown and is never guessed at.
 
+mod auto;
+mod caddy;
+mod combined;
 mod own;
 
+pub use auto::read_line;
+pub use caddy::caddy;
+pub use combined::combined;
 pub use own::own;
 
 use crate::policy::Policy;
@@ -26,6 +32,8 @@ pub struct Recorded<'l> {
     pub method: Method,
     /// What it was about.
     pub target: Result<Target, TargetError>,
+    /// The request target, where the line has it as it was sent.
+    pub sent: Option<Cow<'l, str>>,
     /// The client.
     pub source: IpAddr,
     /// The listener, where the line names it.
@@ -134,7 +142,7 @@ impl Recorded<'_> {
         match &self.target {
             Ok(Target::Group(key)) => key.upstream_path(),
             Ok(Target::Read(page)) => page.upstream_path().to_owned(),
-            Err(_) => "(no path that is served)".to_owned(),
+            Err(_) => self.sent.as_deref().unwrap_or("(no path that is served)").to_owned(),
         }
     }
 

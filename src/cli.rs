@@ -3,14 +3,17 @@
 //! Exit codes: 0 ok, 1 invalid or denied, 2 could not decide or start, 64 usage.
 
 mod check;
+mod diff;
 mod explain;
 mod hash;
 mod import;
 mod limits;
 mod listen;
+mod logs;
 mod random;
 mod range_flags;
 mod ranges;
+mod replay;
 mod serve;
 mod test;
 mod world;
@@ -38,6 +41,10 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Run the tests of policies
     Test(test::Test),
+    /// Run recorded traffic through a policy and tell what would have passed, what not, and why
+    Replay(Box<replay::Replay>),
+    /// Tell which decisions a change of a policy changes, by recorded traffic or by the rules themselves
+    Diff(Box<diff::Diff>),
     /// Read a password on standard input and print its argon2id hash; one line end behind it is not part of it
     Hash(hash::Hash),
     /// Take users over from the password file of another program
@@ -71,6 +78,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Test(test) => test.run(),
+        Command::Replay(replay) => replay.run(),
+        Command::Diff(diff) => diff.run(),
         Command::Hash(hash) => hash.run(),
         Command::Import(import) => import.run(),
         Command::Ranges(ranges) => ranges.run(),

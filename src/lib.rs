@@ -56,6 +56,7 @@ pub mod prefix_set;
 pub mod proxy;
 pub mod ranges;
 pub mod record;
+pub mod replay;
 pub mod request;
 pub mod secret;
 pub mod shown;

@@ -34,7 +34,8 @@ const EDGES: &[(&str, &str)] = &[
     ("metrics", ""),
     ("prefix_set", ""),
     // Dry runs.
-    ("cli", "suite"),
+    ("cli", "replay suite"),
+    ("replay", "access_log clock decision dry_run gate limit payload policy request"),
     ("config", "decision dry_run suite"),
     ("suite", "clock decision dry_run gate limit policy request"),
     ("cli", "access_log dry_run explain prefix_set"),

@@ -234,7 +234,7 @@ fn every_flag_of_the_readme_is_one() {
         let output = Command::new(env!("CARGO_BIN_EXE_pushguard")).args([command, "--help"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let help: String = ["serve", "check", "explain", "test"].map(help).concat();
+    let help: String = ["serve", "check", "explain", "test", "replay", "diff"].map(help).concat();
     let flags: Vec<&str> = README.split([' ', '`', '\n', '=']).filter(|word| word.starts_with("--")).collect();
     assert!(flags.len() > 10);
     // Other commands have their own, curl and the gateway theirs.

@@ -75,6 +75,7 @@ fn recorded(fields: Fields<'_>) -> Result<Recorded<'_>, LineError> {
         time: humantime::parse_rfc3339(&fields.time).ok(),
         method,
         target,
+        sent: None,
         source,
         listener: Some(fields.listener),
         who,

@@ -53,24 +53,24 @@ impl Described {
 
     /// The question that it puts, at that time, to a policy with these listeners.
     pub fn question(&self, policy: &Policy, web: &Web, now: SystemTime) -> Question {
-        let head = RawHead::read(&self.bytes()).map_err(|error| Denial::of_head(&error)).map(|raw| {
+        let head = RawHead::read(&self.head("")).map_err(|error| Denial::of_head(&error)).map(|raw| {
             let peer = policy.listener(&self.listener).peer(self.peer, self.announced);
             Head::read(&raw, &peer, self.listener.as_str().into(), web)
         });
         Question { head, proof: self.proof, token: self.token.clone(), body: self.body.clone(), now }
     }
 
-    /// The head on the wire.
-    fn bytes(&self) -> Vec<u8> {
+    /// The head on the wire, with that password.
+    pub fn head(&self, password: &str) -> Vec<u8> {
         let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
-        for (name, value) in self.fields.iter().chain(&self.added()) {
+        for (name, value) in self.fields.iter().chain(&self.added(password)) {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         text.push_str("\r\n");
         text.into_bytes()
     }
 
-    fn added(&self) -> Vec<(String, String)> {
+    fn added(&self, password: &str) -> Vec<(String, String)> {
         let has = |name: &str| self.fields.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
         let mut added = Vec::new();
         let mut add = |name: &str, value: String| added.push((name.to_owned(), value));
@@ -78,7 +78,7 @@ impl Described {
             add("Host", "pushguard".to_owned());
         }
         if let Some(user) = &self.user {
-            add("Authorization", format!("Basic {}", STANDARD.encode(format!("{user}:"))));
+            add("Authorization", format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))));
         }
         if self.token.is_some() {
             add("Authorization", "Bearer imagined".to_owned());

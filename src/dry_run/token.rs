@@ -30,7 +30,10 @@ impl Token {
     }
 
     /// Whether it would hold, its signature taken as right; claims that it lacks are taken as a good token has them.
-    pub(super) fn verify(
+    ///
+    /// # Errors
+    /// It is from an issuer that this source may not use.
+    pub fn verify(
         &self,
         asked: &TokenClaim,
         now: SystemTime,
