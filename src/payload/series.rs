@@ -5,7 +5,7 @@
 use super::limits::{LabelRules, LabelVerdict, Rules};
 use foldhash::fast;
 use foldhash::quality::RandomState;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
@@ -50,6 +50,10 @@ pub(super) struct SeriesSet<'r> {
     sum: u64,
     /// Those without a value: to Prometheus they are none, to the gateway they are.
     empty: SeriesHash,
+    /// What the gateway replaces or adds: lines that differ in it are metrics apart to its parser, and one to its store.
+    replaced: u64,
+    /// The metrics of more than one line, each with its labels as spelled.
+    spelled: HashMap<u64, u64, fast::RandomState>,
     /// The label that belongs to the type.
     special: u64,
     /// Which of the required labels were seen, bit by bit.
@@ -73,6 +77,8 @@ impl<'r> SeriesSet<'r> {
             path: path.value(),
             sum: 0,
             empty: SeriesHash(0),
+            replaced: 0,
+            spelled: HashMap::default(),
             special: 0,
             required: 0,
             names: Vec::new(),
@@ -84,7 +90,7 @@ impl<'r> SeriesSet<'r> {
     /// Begins a series.
     pub(super) fn begin(&mut self) {
         (self.sum, self.special, self.required) = (0, 0, 0);
-        self.empty = SeriesHash(0);
+        (self.empty, self.replaced) = (SeriesHash(0), 0);
         self.names.clear();
         self.many.clear();
     }
@@ -92,10 +98,12 @@ impl<'r> SeriesSet<'r> {
     /// Adds a label; false where the name stands a second time.
     pub(super) fn label(&mut self, name: &[u8], value: &[u8]) -> bool {
         let fresh = self.fresh(name);
-        if !fresh || self.rules.overwrites(name) {
-            return fresh;
+        if !fresh {
+            return false;
         }
-        if value.is_empty() {
+        if self.rules.overwrites(name) || (value.is_empty() && name == b"instance") {
+            self.replaced = self.replaced.wrapping_add(self.hasher.hash_one((name, value)));
+        } else if value.is_empty() {
             self.empty.label(name, value);
         } else {
             self.sum = self.sum.wrapping_add(self.hasher.hash_one((name, value)));
@@ -169,6 +177,12 @@ impl<'r> SeriesSet<'r> {
     /// Ends the series; false where a sample of that name and these labels was seen before.
     pub(super) fn insert(&mut self, name: &[u8]) -> bool {
         self.seen.insert(self.hasher.hash_one(name).wrapping_add(self.sum).wrapping_add(self.special))
+    }
+
+    /// Whether a line of a metric that has several spells its labels as the others do.
+    pub(super) fn belongs(&mut self, metric: u64) -> bool {
+        let spelled = metric.wrapping_add(self.replaced);
+        *self.spelled.entry(metric).or_insert(spelled) == spelled
     }
 
     /// What tells the metric being read apart from all others in the gateway.

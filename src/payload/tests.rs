@@ -121,6 +121,26 @@ fn histograms_count_nothing_below_zero() {
     assert_eq!(checked(Format::Text, other.as_bytes()), Ok(3), "of other types anything counts");
 }
 
+/// The gateway's parser takes such lines for two metrics, and its store for one, twice.
+#[test]
+fn the_lines_of_one_metric_have_the_same_labels() {
+    for (labels, legal) in [
+        (["job=\"a\"", "job=\"a\""], true),
+        (["job=\"a\"", "job=\"b\""], false),
+        (["job=\"a\"", ""], false),
+        (["x=\"1\"", "x=\"2\""], false),
+        (["instance=\"\"", ""], false),
+        (["instance=\"\"", "instance=\"\""], true),
+        (["l=\"1\"", "l=\"2\""], true),
+    ] {
+        let [one, other] = labels;
+        for kind in ["summary", "histogram"] {
+            let body = format!("# TYPE h {kind}\nh_sum{{{one}}} 1\nh_count{{{other}}} 1\n");
+            assert_eq!(checked(Format::Text, body.as_bytes()).is_ok(), legal, "{body}");
+        }
+    }
+}
+
 fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {

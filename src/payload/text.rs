@@ -184,7 +184,11 @@ impl<'b> TextCheck<'b> {
             return Err((at, "the same series stands twice (labels of the path replace those in the body)".to_owned()));
         }
         let family = self.families.get_mut(resolved.family);
-        family.add(self.series.metric(family.name()));
+        let metric = self.series.metric(family.name());
+        family.add(metric);
+        if !kind.suffixes().is_empty() && !self.series.belongs(metric) {
+            return Err((at, PIECES.to_owned()));
+        }
         if let Some(missing) = self.series.missing() {
             self.broken(at, format!("the label {missing} is needed"));
         }
@@ -298,6 +302,8 @@ impl<'b> TextCheck<'b> {
     }
 }
 
+const PIECES: &str = "the lines of one histogram or summary differ in a label that the path replaces; give all of them the same, or \
+                      leave it out";
 const NO_LINE_FEED: &str =
     "the last line does not end in a line feed; curl -d strips it, --data-binary sends the body as it is";
 const WINDOWS: &str =
