@@ -27,6 +27,7 @@ PATHS ?= 200000
 ABORTS ?= 10000
 RESTARTS ?= 200
 WRITES ?= 20000
+BODIES ?= 50000
 FRAMING ?= 20000
 ADDRESSES ?= 20000
 SEED ?= 1
@@ -68,7 +69,7 @@ gateways: ## Say which gateways the tests run against; fetches a newer one where
 	@tests/scripts/newer.sh
 
 .PHONY: volume
-volume: ## Run PATHS=200000 paths, ABORTS=10000 cut uploads, RESTARTS=200, WRITES, FRAMING and ADDRESSES=20000, from SEED=1
+volume: ## Run PATHS=200000 paths, ABORTS=10000 cut uploads, RESTARTS=200, BODIES=50000, WRITES, FRAMING and ADDRESSES=20000, from SEED=1
 	@tests/scripts/need.sh cc=build-essential cmake
 	@export PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" \
 	    PROMETHEUS="$$(tests/scripts/prometheus.sh)" PUSHGUARD_SEED=$(SEED) && \
@@ -76,6 +77,7 @@ volume: ## Run PATHS=200000 paths, ABORTS=10000 cut uploads, RESTARTS=200, WRITE
 	    PUSHGUARD_VOLUME=$(ABORTS) cargo test --locked --test volume_aborts && \
 	    PUSHGUARD_VOLUME=$(RESTARTS) cargo test --locked --test restarts && \
 	    PUSHGUARD_VOLUME=$(WRITES) cargo test --locked --test scrape_survives && \
+	    PUSHGUARD_VOLUME=$(BODIES) cargo test --locked --test volume_bodies && \
 	    PUSHGUARD_VOLUME=$(FRAMING) cargo test --locked --test volume_framing && \
 	    PUSHGUARD_VOLUME=$(ADDRESSES) cargo test --locked --test volume_addresses
 
@@ -131,9 +133,14 @@ measure: ## Print idle memory, CPU per push beside bare forwarding by nginx, and
 	@PUSHGATEWAY="$$(tests/scripts/gateway.sh)" python3 tests/scripts/measure/measure.py
 
 .PHONY: bench
-bench: ## Measure against other crates: look-ups in the address list (../shared/data must be there)
+bench: ## Measure against other crates: look-ups in the address list (../shared/data must be there), checks of bodies
 	@tests/scripts/need.sh cc=build-essential cmake
-	cargo bench --locked --bench ranges
+	cargo bench --locked --bench ranges --bench payload
+
+.PHONY: bombs
+bombs: ## Send bodies made to cost, print what they cost (release build)
+	@tests/scripts/need.sh cc=build-essential cmake
+	@cargo test --locked --release --test bombs -- --test-threads=1
 
 .PHONY: slow
 slow: ## Attack with slowhttptest for SLOW_SECONDS=60 each way, print how honest pushes fare

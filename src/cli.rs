@@ -8,6 +8,7 @@ mod explain;
 mod hash;
 mod import;
 mod limits;
+mod lint;
 mod listen;
 mod logs;
 mod random;
@@ -45,6 +46,8 @@ enum Command {
     Replay(Box<replay::Replay>),
     /// Tell which decisions a change of a policy changes, by recorded traffic or by the rules themselves
     Diff(Box<diff::Diff>),
+    /// Check a body as it would be checked on its way to the gateway
+    Lint(lint::Lint),
     /// Read a password on standard input and print its argon2id hash; one line end behind it is not part of it
     Hash(hash::Hash),
     /// Take users over from the password file of another program
@@ -80,6 +83,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Replay(replay) => replay.run(),
         Command::Diff(diff) => diff.run(),
+        Command::Lint(lint) => lint.run(),
         Command::Hash(hash) => hash.run(),
         Command::Import(import) => import.run(),
         Command::Ranges(ranges) => ranges.run(),

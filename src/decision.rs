@@ -19,6 +19,7 @@ pub use text::whole_seconds;
 
 pub use decide::{decide, explain};
 pub use denial::{Denial, ExhaustedRule, Exhaustion};
+pub use inspect::check as check_body;
 pub use reason::Reason;
 pub use step::{
     Admission, Charge, ChargeEntry, Charged, Claim, Decision, Facts, Identity, Inspected, LoginFailure, Permit, Step,

@@ -9,8 +9,7 @@ const EDGES: &[(&str, &str)] = &[
     ("main", "cli"),
     (
         "cli",
-        "admin auth clock config fetch gate inventory keys live logging metrics policy prefix_set proxy ranges request secret state \
-         tls",
+        "admin auth clock config decision fetch gate inventory keys live logging metrics payload policy prefix_set proxy ranges request secret state tls",
     ),
     ("admin", "decision metrics proxy request"),
     ("proxy", "clock decision gate inventory keys live metrics payload policy record request tls"),

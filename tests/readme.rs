@@ -238,7 +238,7 @@ fn every_flag_of_the_readme_is_one() {
     let flags: Vec<&str> = README.split([' ', '`', '\n', '=']).filter(|word| word.starts_with("--")).collect();
     assert!(flags.len() > 10);
     // Other commands have their own, curl and the gateway theirs.
-    let others = ["--data-binary", "--fail-with-body", "--format", "--help", "--retry", "--secrets"];
+    let others = ["--principal", "--data-binary", "--fail-with-body", "--format", "--help", "--retry", "--secrets"];
     for flag in flags {
         let known = [" <", " ", "\n"].iter().any(|end| help.contains(&format!("{flag}{end}")));
         assert!(known || others.contains(&flag), "{flag} is no flag");

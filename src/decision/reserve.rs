@@ -25,7 +25,7 @@ pub(super) fn reserve(
     match &facts.reserved {
         None => Ok(Some(Reservation {
             key: key.clone(),
-            principal: who.principal.map_or_else(|| "none".into(), |p| p.name.clone()),
+            principal: who.owner(),
             change,
             families: families.clone(),
             most_groups: limits.max_groups,
@@ -39,7 +39,7 @@ pub(super) fn reserve(
 }
 
 fn refused(refusal: &Refusal, who: Who<'_>) -> Denial {
-    let name = who.principal.map_or("none", |p| &p.name);
+    let name = who.owner();
     match refusal {
         Refusal::OwnGroups(most) => Denial::new(Reason::GroupLimitReached)
             .hint(format!(

@@ -12,6 +12,7 @@ use super::limits::{PayloadShape, Rules};
 use super::series::SeriesSet;
 use super::summary::{Family, Summary, collision};
 use super::text::cursor::{is_label_name, is_metric_name};
+use std::cell::Cell;
 use std::collections::HashSet;
 use wire::{Field, Fields, Value};
 
@@ -29,6 +30,7 @@ pub(super) fn check(body: &[u8], rules: &Rules<'_>) -> Result<Summary, Vec<Fault
         samples: 0,
         faults: Faults::new(&[], rules.report),
         number: 0,
+        unknown: Cell::new(0),
     };
     let mut rest = body;
     while !rest.is_empty() && !check.faults.full() {
@@ -60,6 +62,8 @@ struct Check<'b> {
     faults: Faults<'b>,
     /// Of the message being read, from 1.
     number: usize,
+    /// Bytes in fields that the format does not know: the gateway keeps them.
+    unknown: Cell<usize>,
 }
 
 /// The types of `MetricFamily.type`, by number, with the field of `Metric` that holds their value.
@@ -78,7 +82,7 @@ impl<'b> Check<'b> {
                 Field { number: 3, value: Value::Number(number) } => kind = number,
                 Field { number: 4, value: Value::Bytes(_) } => metrics += 1,
                 Field { number: 1..=4, .. } => return Err("a field has the wrong wire type".to_owned()),
-                _ => {}
+                other => self.foreign(&other)?,
             }
         }
         self.name(name)?;
@@ -107,6 +111,21 @@ impl<'b> Check<'b> {
             }
         }
         self.families.push(Family::new(name, *kind, hashes));
+        Ok(())
+    }
+
+    /// A field that the format does not know. Newer libraries have small ones.
+    fn foreign(&self, field: &Field<'_>) -> Result<(), String> {
+        const SMALL: usize = 32;
+        const MOST: usize = 64 * 1024;
+        if let Value::Bytes(bytes) = field.value
+            && bytes.len() > SMALL
+        {
+            self.unknown.set(self.unknown.get().saturating_add(bytes.len()));
+        }
+        if self.unknown.get() > MOST {
+            return Err(format!("more than {MOST} bytes in fields that the format does not know"));
+        }
         Ok(())
     }
 
@@ -150,7 +169,7 @@ impl<'b> Check<'b> {
                     samples = self.value(kind, value)?;
                 }
                 Field { number: 1..=7, .. } => return Err("its value is not of the family's type".to_owned()),
-                _ => {}
+                other => self.foreign(&other)?,
             }
         }
         if samples == 0 {

@@ -37,6 +37,21 @@ impl PayloadLimits {
     }
 }
 
+impl PayloadLimits {
+    /// The same without a token: what only its claims can fill in, any value fits.
+    pub fn without_claims(&self) -> Self {
+        let any = |pattern: &Pattern| {
+            let any = if pattern.uses_claims() { Pattern::read("*").ok() } else { None };
+            any.unwrap_or_else(|| pattern.clone())
+        };
+        let mut limits = self.clone();
+        limits.rules.metrics = self.rules.metrics.as_ref().map(|patterns| patterns.iter().map(any).collect());
+        let label = |rule: &LabelRule| LabelRule { value: any(&rule.value), ..rule.clone() };
+        limits.rules.labels = self.rules.labels.iter().map(label).collect();
+        limits
+    }
+}
+
 impl Default for PayloadLimits {
     fn default() -> Self {
         Self {

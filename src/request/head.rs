@@ -93,7 +93,7 @@ impl Head {
             origin: origin(raw, web),
             credential: raw.field("authorization").map(Credential::read).transpose(),
             length: length(raw),
-            encoding: encoding(raw),
+            encoding: raw.field("content-encoding").map_or(Encoding::Identity, Encoding::named),
             content_type: raw.field("content-type").map(<[u8]>::to_vec),
             expects_continue: raw.field("expect").is_some() && raw.version == Version::Http11,
             accepts_json: accepts_json(raw),
@@ -112,13 +112,15 @@ fn length(raw: &RawHead) -> Length {
     digits.and_then(|v| v.parse().ok()).map_or(Length::Absent, Length::Exact)
 }
 
-fn encoding(raw: &RawHead) -> Encoding {
-    match raw.field("content-encoding") {
-        None => Encoding::Identity,
-        Some(value) if value.is_empty() || value.eq_ignore_ascii_case(b"identity") => Encoding::Identity,
-        Some(value) if value.eq_ignore_ascii_case(b"gzip") => Encoding::Gzip,
-        Some(value) if value.eq_ignore_ascii_case(b"snappy") => Encoding::Snappy,
-        Some(value) => Encoding::Other(String::from_utf8_lossy(value).chars().take(32).collect()),
+impl Encoding {
+    /// The encoding of that name, in any case.
+    pub fn named(value: &[u8]) -> Self {
+        match value {
+            value if value.is_empty() || value.eq_ignore_ascii_case(b"identity") => Self::Identity,
+            value if value.eq_ignore_ascii_case(b"gzip") => Self::Gzip,
+            value if value.eq_ignore_ascii_case(b"snappy") => Self::Snappy,
+            value => Self::Other(String::from_utf8_lossy(value).chars().take(32).collect()),
+        }
     }
 }
 

@@ -165,6 +165,11 @@ impl Guard {
         self.listener("default")
     }
 
+    /// Of the process, for what the system tells of it.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn admin(&self) -> SocketAddr {
         self.listener("admin")
     }

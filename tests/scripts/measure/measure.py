@@ -181,7 +181,10 @@ def compare(title, payload, pushes, fronts, headers):
     first, second = fronts
     ratios = [later / earlier for later, earlier in zip(costs[second], costs[first]) if earlier]
     if ratios:
-        print(f"  ratio     {statistics.median(ratios):7.2f}  ({min(ratios):.2f} to {max(ratios):.2f})")
+        print(f"  to nginx  {statistics.median(ratios):7.2f}  ({min(ratios):.2f} to {max(ratios):.2f})")
+    ratios = [guard / gateway for guard, gateway in zip(costs["pushguard"], costs["gateway"]) if gateway]
+    if ratios:
+        print(f"  to the gateway's own {statistics.median(ratios):.2f}  ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
 def main():
@@ -196,7 +199,7 @@ def main():
     headers = {"Authorization": f"Basic {basic}", "Content-Type": "text/plain; version=0.0.4"}
 
     gateway = [os.environ["PUSHGATEWAY"], "--web.listen-address=127.0.0.1:0", "--persistence.file="]
-    _, upstream = start(gateway, "gateway.log", r'address="?(127\.0\.0\.1:\d+)')
+    gateway, upstream = start(gateway, "gateway.log", r'address="?(127\.0\.0\.1:\d+)')
     serve = [GUARD, "serve", "--policy.file", HOME / "policy.yaml", "--upstream.url", f"http://{upstream}"]
     serve += ["--web.listen-address", "127.0.0.1:0", "--web.listen-address", "open=127.0.0.1:0"]
     serve += ["--admin.listen-address", "127.0.0.1:0"]
@@ -208,7 +211,7 @@ def main():
     print(f"Idle memory after one login: {resident_kib(guard.pid) / 1024:6.1f} MiB resident", flush=True)
 
     nginx, front = start_nginx(upstream)
-    fronts = {"nginx": (front, family(nginx.pid)), "pushguard": (address, [guard.pid])}
+    fronts = {"nginx": (front, family(nginx.pid)), "pushguard": (address, [guard.pid]), "gateway": (upstream, [gateway.pid])}
     both = dict.fromkeys(fronts, headers)
     compare("A small push", body(1), PUSHES, fronts, both)
     compare("A large push", body(500), PUSHES // 4, fronts, both)
