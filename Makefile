@@ -22,6 +22,9 @@ MEMORY_SECONDS ?= 30
 LOGIN_SECONDS ?= 30
 LOGIN_GUESSERS ?= 2000
 
+# What `make dist` builds for.
+ARCH ?= amd64
+
 # How much `make volume` runs, and from which seed.
 PATHS ?= 200000
 ABORTS ?= 10000
@@ -34,6 +37,7 @@ SEED ?= 1
 
 CLIENTS := $(CARGO_TARGET_DIR)/clients
 export PUSHGUARD_PYTHON ?= $(CLIENTS)/python/bin/python
+export PUSHGUARD_KUBERNETES_VALIDATE ?= $(CLIENTS)/deploy/bin/kubernetes-validate
 export PUSHGUARD_NODE_MODULES ?= $(CLIENTS)/node/node_modules
 
 .PHONY: help
@@ -52,6 +56,7 @@ test: test-needs ## Install what the tests need, then run all of them: format, c
 	cargo clippy --all-targets --locked -- -D warnings
 	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" \
 	    PROMETHEUS="$$(tests/scripts/prometheus.sh)" PUSHGUARD_REQUIRE_ALL=1 \
+	    KUSTOMIZE="$$(tests/scripts/sid.sh kustomize kustomize version)" \
 	    INSTA_UPDATE=no cargo test --locked --no-fail-fast
 	cargo run --quiet --locked -- test policies/
 
@@ -61,7 +66,8 @@ test-needs: ## Only install what the tests need
 	@tests/scripts/components.sh
 	@tests/scripts/gateway.sh > /dev/null
 	@tests/scripts/prometheus.sh > /dev/null
-	@$(MAKE) -s $(CLIENTS)/python/.installed $(CLIENTS)/node/.installed
+	@tests/scripts/sid.sh kustomize kustomize version > /dev/null
+	@$(MAKE) -s $(CLIENTS)/python/.installed $(CLIENTS)/node/.installed $(CLIENTS)/deploy/.installed
 
 .PHONY: gateways
 gateways: ## Say which gateways the tests run against; fetches a newer one where it can be had
@@ -88,6 +94,13 @@ $(CLIENTS)/python/.installed: tests/clients/requirements.txt
 	@$(CLIENTS)/python/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+# The schemas of Kubernetes, for the manifests.
+$(CLIENTS)/deploy/.installed: tests/deploy/requirements.txt
+	@echo "Installing kubernetes-validate into target/clients/deploy"
+	@python3 -m venv --clear $(CLIENTS)/deploy
+	@$(CLIENTS)/deploy/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 $(CLIENTS)/node/.installed: tests/clients/package.json
 	@echo "Installing prom-client into target/clients/node"
 	@rm -rf $(CLIENTS)/node && mkdir -p $(CLIENTS)/node && cp $< $(CLIENTS)/node/
@@ -110,6 +123,27 @@ $(CLIENTS)/browser/.installed: tests/browser/package.json
 	@rm -rf $(CLIENTS)/browser && mkdir -p $(CLIENTS)/browser && cp $< $(CLIENTS)/browser/
 	@npm install --prefix $(CLIENTS)/browser --no-package-lock --no-audit --no-fund --loglevel=error
 	@touch $@
+
+.PHONY: image-root
+image-root: ## Do the steps of deploy/Dockerfile without an engine, and run what comes of them
+	@tests/scripts/need.sh cc=build-essential cmake curl unshare=util-linux setpriv=util-linux
+	@tests/scripts/image-root.sh
+
+.PHONY: dist
+dist: ## Make target/dist/pushguard-VERSION.linux-ARCH.tar.gz of a static binary (ARCH=amd64), and its checksum
+	@tests/scripts/need.sh cc=build-essential cmake
+	@version="$$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml | head -n 1)" && name="pushguard-$$version.linux-$(ARCH)" && \
+	    mkdir -p target/dist && rm -rf "target/dist/$$name" && deploy/static.sh $(ARCH) "target/dist/$$name" && \
+	    cp LICENSE README.md CHANGELOG.md "target/dist/$$name/" && cd target/dist && \
+	    tar --owner=0 --group=0 --sort=name -czf "$$name.tar.gz" "$$name" && rm -r "$$name" && \
+	    sha256sum "$$name.tar.gz" | tee "$$name.tar.gz.sha256"
+
+.PHONY: e2e
+e2e: ## End to end in network namespaces: gateway, pushguard, Prometheus, the action's script
+	@tests/scripts/need.sh cc=build-essential cmake curl openssl python3 unshare=util-linux ip=iproute2
+	@cargo build --locked
+	@unshare --net $$([ "$$(id -u)" = 0 ] || echo --user --map-root-user) python3 tests/scripts/e2e.py \
+	    "$(CARGO_TARGET_DIR)/debug/pushguard" "$$(tests/scripts/gateway.sh)" "$$(tests/scripts/prometheus.sh)"
 
 .PHONY: audit
 audit: ## Licences, banned crates and sources of all dependencies (cargo deny)

@@ -4,7 +4,9 @@
 
 mod check;
 mod diff;
+mod doctor;
 mod explain;
+mod gateway;
 mod hash;
 mod import;
 mod limits;
@@ -16,6 +18,7 @@ mod range_flags;
 mod ranges;
 mod replay;
 mod serve;
+mod sweep;
 mod test;
 mod world;
 
@@ -54,6 +57,10 @@ enum Command {
     Import(import::Import),
     /// Look at address lists, compare, fetch, export and approve them
     Ranges(Box<ranges::Ranges>),
+    /// Say what is wrong with a Pushgateway, and which group breaks its scrape
+    Doctor(doctor::Doctor),
+    /// Remove groups that are older than the policy keeps them
+    Sweep(sweep::Sweep),
 }
 
 /// How a command ended.
@@ -87,6 +94,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Hash(hash) => hash.run(),
         Command::Import(import) => import.run(),
         Command::Ranges(ranges) => ranges.run(),
+        Command::Doctor(doctor) => doctor.run(),
+        Command::Sweep(sweep) => sweep.run(),
     };
     match outcome {
         Outcome::Ok => ExitCode::SUCCESS,

@@ -22,6 +22,7 @@ mod secrets;
 mod suite;
 mod tokens;
 mod trust;
+mod ttl;
 mod units;
 
 pub use fingerprint::Fingerprint;

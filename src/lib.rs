@@ -13,7 +13,9 @@
 //!
 //! # The other rooms
 //!
-//! [`tls`] reads certificates and keys. [`config`] compiles the YAML policy, or tells all its problems. [`ranges`] keeps published address lists fresh.
+//! [`groups`] reads what the gateway holds, [`janitor`] removes what is older than the policy keeps it, [`doctor`]
+//! finds what is wrong with it. [`tls`] reads certificates and keys. [`config`] compiles the YAML policy, or tells all its problems. [`ranges`] keeps published
+//! address lists fresh.
 //! [`fetch`] is the one careful HTTPS GET, [`state`] the files that outlive the process. [`admin`] serves metrics and
 //! health. [`cli`] is the command line. [`clock`], [`secret`] and [`shown`] are what everybody needs: time as an argument,
 //! values that cannot print themselves, and foreign text made fit for a log.
@@ -40,11 +42,14 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decision;
+pub mod doctor;
 pub mod dry_run;
 pub mod explain;
 pub mod fetch;
 pub mod gate;
+pub mod groups;
 pub mod inventory;
+pub mod janitor;
 pub mod keys;
 pub mod limit;
 pub mod live;

@@ -1,6 +1,7 @@
 //! Every metric of the proxy: name, help, unit, labels. Label values come from the policy or from closed sets, never
 //! from a client.
 
+mod cleaning;
 mod credentials;
 mod keys;
 mod log;
@@ -8,6 +9,7 @@ mod ranges;
 mod requests;
 mod tls;
 
+pub use cleaning::{CleaningMetrics, Swept};
 pub use credentials::CredentialMetrics;
 pub use keys::KeyMetrics;
 pub use log::LogMetrics;
@@ -93,6 +95,8 @@ pub struct Metrics {
     pub log: LogMetrics,
     /// Certificates and handshakes.
     pub tls: TlsMetrics,
+    /// Sweeps, and whether the gateway can be scraped.
+    pub cleaning: CleaningMetrics,
 }
 
 impl Metrics {
@@ -120,6 +124,7 @@ impl Metrics {
             gateway: Family::default(),
             log: LogMetrics::default(),
             tls: TlsMetrics::default(),
+            cleaning: CleaningMetrics::default(),
             registry: Registry::default(),
         };
         metrics.requests.register(&mut registry);
@@ -185,6 +190,7 @@ impl Metrics {
         );
         metrics.log.register(&mut registry);
         metrics.tls.register(&mut registry);
+        metrics.cleaning.register(&mut registry);
         registry.register(
             "gateway_info",
             "The version of the gateway, and flags of it that change what a push means; always 1, absent until known",

@@ -13,6 +13,7 @@ mod payload;
 mod principal;
 mod quota;
 mod token_rule;
+mod ttl;
 
 pub use crate::payload::PayloadShape;
 pub use grant::{Grant, LabelFault, LabelRule, Miss};
@@ -27,6 +28,7 @@ pub use payload::{PayloadLimits, PayloadRules};
 pub use principal::{Basic, Principal};
 pub use quota::{Per, QuotaRule, source_value};
 pub use token_rule::{ClaimGlob, Condition, TokenRule, Unfit};
+pub use ttl::{Ttl, TtlRule};
 
 use crate::auth::PasswordHash;
 use crate::auth::token::{ClaimPath, Claims, KeySet};
@@ -57,6 +59,8 @@ pub struct Policy {
     pub default_payload: PayloadLimits,
     /// Names of listeners that the policy relies on, each with the path that names it first.
     pub named_listeners: BTreeMap<String, String>,
+    /// How long groups are kept.
+    pub ttl: Ttl,
 }
 
 impl Default for Policy {
@@ -73,6 +77,7 @@ impl Default for Policy {
             mode: Mode::Enforce,
             default_payload: PayloadLimits::default(),
             named_listeners: BTreeMap::new(),
+            ttl: Ttl::default(),
         }
     }
 }

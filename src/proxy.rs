@@ -31,5 +31,5 @@ pub use listener::{Handler, Incoming, Listener, PeerKind, Refused};
 pub use respond::{Answer, Reply, Unsent, send};
 pub use room::Room;
 pub use service::{Service, bind};
-pub use upstream::{TESTED, Tested, Upstream, UpstreamUrl, UpstreamUrlError};
+pub use upstream::{Page, TESTED, Tested, Upstream, UpstreamUrl, UpstreamUrlError};
 pub use wire::{AnswerHead, Wire};

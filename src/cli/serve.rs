@@ -1,5 +1,6 @@
 //! `pushguard serve`
 
+mod cleaning;
 mod house;
 mod lists;
 mod memory;
@@ -10,6 +11,7 @@ mod signals;
 mod stop;
 mod tls;
 
+use super::gateway;
 use super::limits::LimitFlags;
 use super::listen::Listen;
 use super::range_flags::{AgeFlags, ListFlags};
@@ -28,6 +30,7 @@ use crate::ranges::refresh::Settings;
 use crate::ranges::store::Store;
 use crate::request::{ExternalUrl, RoutePrefix, Web};
 use crate::state::StateFile;
+use cleaning::Cleaning;
 use house::{Door, Exposure, House, bind, exposed};
 use lists::Lists;
 use policy_file::{PolicyFile, Reading, Watched};
@@ -122,6 +125,8 @@ pub(super) struct Serve {
     #[command(flatten)]
     limits: LimitFlags,
     #[command(flatten)]
+    cleaning: Cleaning,
+    #[command(flatten)]
     lists: ListFlags,
     #[command(flatten)]
     ages: AgeFlags,
@@ -179,7 +184,12 @@ impl Serve {
     ) -> Result<(), String> {
         self.check_names()?;
         self.check_state_folder()?;
-        let upstream = Arc::new(self.upstream(clock.clone())?);
+        let upstream = Arc::new(gateway::upstream(
+            &self.upstream_url,
+            self.upstream_ca_file.as_deref(),
+            self.limits.limits(),
+            clock.clone(),
+        )?);
         let names: Vec<String> = file.0.listeners.iter().cloned().chain([ADMIN.to_owned()]).collect();
         let certificates = Certificates::read(self.tls.files(&names)?, clock.clone(), metrics.clone())?;
         let worst = memory::Worst::of(&self.limits.limits(), policy.verifier_memory_kib(), !certificates.are_none());
@@ -302,6 +312,7 @@ impl Serve {
         report_mode.look();
         tokio::spawn(report_mode.run());
         tokio::spawn(upstream.clone().watch(house.metrics.clone()));
+        self.cleaning.start(&upstream, &house.live, (&house.clock, &house.metrics), self.state_dir.as_deref());
         let begun = async {
             arrival.wait().await;
             ready.store(true, Ordering::SeqCst);
@@ -316,15 +327,6 @@ impl Serve {
             Running { ready, draining: drain, stopping: stop, services, in_flight: house.in_flight.clone(), upstream };
         self.stop.run(signal, signals, running).await;
         Ok(())
-    }
-
-    fn upstream(&self, clock: Arc<dyn Clock>) -> Result<Upstream, String> {
-        let (url, ca_file) = (self.upstream_url.clone(), self.upstream_ca_file.as_deref());
-        if ca_file.is_some() && url.tls_name().is_none() {
-            return Err("--upstream.ca-file is for an https:// --upstream.url".to_owned());
-        }
-        let authorities = || crate::tls::client(ca_file);
-        Upstream::new(url, authorities, self.limits.limits(), clock).map_err(|e| format!("--upstream.ca-file: {e}"))
     }
 
     fn web(&self) -> Web {

@@ -6,7 +6,7 @@ use super::load::Secrets;
 use super::mode::mode;
 use super::network::{self, NamedSource};
 use super::reader::{Node, Reader};
-use super::{decoys, issuers, payload, principals, quotas, tokens};
+use super::{decoys, issuers, payload, principals, quotas, tokens, ttl};
 use crate::policy::{Issuer, Listener, PayloadLimits, Policy, QuotaRule, Ranges};
 use crate::ranges::feed::Wanted;
 use serde_yaml::Value;
@@ -38,6 +38,7 @@ pub(super) fn compile(
     let (issuers, principals) = (map.take("issuers"), map.take("principals"));
     let (defaults, shared) = (map.take("defaults"), map.take("quotas"));
     let mode = mode(reader, &mut map);
+    let ttl = map.take("ttl");
     map.finish(reader);
     self::version(reader, version);
     let listeners = listeners.map(|node| network::listeners(reader, &node));
@@ -62,6 +63,7 @@ pub(super) fn compile(
         }
     };
     let shared_quotas = shared.map(|node| quotas::quotas(reader, &node, "", Braces::Nothing)).unwrap_or_default();
+    let ttl = ttl.map(|node| ttl::ttl(reader, &node)).unwrap_or_default();
     let named_listeners = named_listeners(listeners.as_ref(), &sources);
     let ranges = ranges(reader, &sources);
     let decoy = decoys::fill(reader, &mut principals, random);
@@ -78,6 +80,7 @@ pub(super) fn compile(
         mode,
         default_payload,
         named_listeners,
+        ttl,
     }
 }
 

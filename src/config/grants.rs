@@ -44,7 +44,7 @@ fn grant(reader: &mut Reader, node: &Node<'_>, name: String, braces: Braces) -> 
 }
 
 /// One pattern, or a list of them.
-fn jobs(reader: &mut Reader, node: &Node<'_>, braces: Braces) -> Vec<Pattern> {
+pub(super) fn jobs(reader: &mut Reader, node: &Node<'_>, braces: Braces) -> Vec<Pattern> {
     let texts = match node.value {
         serde_yaml::Value::Sequence(_) => reader.texts(node).unwrap_or_default(),
         _ => reader.text(node).map(|text| vec![(node.path.clone(), text)]).unwrap_or_default(),

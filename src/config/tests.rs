@@ -5,6 +5,7 @@ mod files;
 mod good;
 mod text;
 mod tokens;
+mod ttl;
 
 use super::{Problem, Secrets, load, read};
 use crate::policy::Policy;

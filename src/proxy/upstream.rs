@@ -5,10 +5,13 @@ mod order;
 mod pool;
 mod secured;
 mod status;
+mod stock;
 mod url;
 mod watch;
+mod writes;
 
 pub use status::{TESTED, Tested};
+pub use stock::Page;
 pub use url::{UpstreamUrl, UpstreamUrlError};
 
 use super::respond::Answer;
@@ -33,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use writes::Writes;
 
 /// The gateway behind the proxy.
 pub struct Upstream {
@@ -41,6 +45,7 @@ pub struct Upstream {
     order: Order,
     scrapes: Arc<Room>,
     reads: Arc<Room>,
+    writes: Arc<Writes>,
     limits: Limits,
     resolved: parking_lot::Mutex<Option<(Arc<[SocketAddr]>, Tick)>>,
     /// A new connection to the gateway was used.
@@ -103,8 +108,8 @@ impl Upstream {
         let order = Order::new(limits.upstream_writes, limits.upstream_queue, limits.group_queue);
         let resolved = parking_lot::Mutex::new(None);
         let [scrapes, reads] = [limits.upstream_scrapes, limits.upstream_reads].map(room);
-        let (pool, connected, doubt) = (Pool::new(transport), Notify::new(), Notify::new());
-        Ok(Self { url, pool, order, scrapes, reads, limits, resolved, connected, clock, doubt })
+        let (pool, connected, doubt, writes) = (Pool::new(transport), Notify::new(), Notify::new(), Arc::default());
+        Ok(Self { url, pool, order, scrapes, reads, writes, limits, resolved, connected, clock, doubt })
     }
 
     /// Whether a write is on its way, waited for or not.
@@ -145,10 +150,13 @@ impl Upstream {
         let exchange = tokio::spawn(async move {
             let mut ticket = ticket;
             ticket.iter_mut().for_each(Ticket::sent);
+            // Also where it fails or is cut: the gateway may have taken it.
+            let written = upstream.writes.begun(&path, upstream.clock.clone());
             let answer = timeout(upstream.limits.upstream * 2, upstream.perform(&request, &body)).await;
             let answer = answer.unwrap_or_else(|_| Err(Failure::slow(Limit::ExchangeTime)));
             // Before the next write to the group begins, so that both come in the same order.
             upstream.settle(ticket, &answer);
+            drop(written);
             drop(turn);
             answer
         });

@@ -3,9 +3,6 @@
 use super::Upstream;
 use super::status::Status;
 use crate::metrics::Metrics;
-use crate::policy::Limit;
-use bytes::{Bytes, BytesMut};
-use pingora_http::RequestHeader;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -15,7 +12,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// The least time between two readings; connections are opened more often than gateways are replaced.
 const APART: Duration = Duration::from_secs(10);
 /// Bytes of the page; the flags are all of it.
-const PAGE_BYTES: u64 = 256 * 1024;
+const PAGE_BYTES: usize = 256 * 1024;
 
 impl Upstream {
     /// Reads the gateway's status now, and whenever a new connection to it was opened since. Logs what it is and what to
@@ -47,30 +44,13 @@ impl Upstream {
     }
 
     async fn status(&self) -> Result<Status, String> {
-        let path = format!("{}/api/v1/status", self.url.prefix());
-        let page = self.page(&path).await?;
-        Status::read(&page).map_err(|e| format!("{path} is not the status of a Pushgateway: {e}"))
-    }
-
-    async fn page(&self, path: &str) -> Result<Bytes, String> {
-        let invalid = |e: pingora_core::BError| e.etype().as_str().to_owned();
-        let mut request = RequestHeader::build("GET", path.as_bytes(), Some(2)).map_err(invalid)?;
-        request.insert_header("Host", self.url.authority()).map_err(invalid)?;
-        let agent = concat!("pushguard/", env!("CARGO_PKG_VERSION"));
-        request.insert_header("User-Agent", agent).map_err(invalid)?;
-        let mut reading = self.ask(&request).await.map_err(|failure| failure.detail)?;
-        match reading.header.status.as_u16() {
-            200 => {}
-            404 => return Err(format!("{path} is not there; is the path of --upstream.url its --web.route-prefix?")),
-            status => return Err(format!("{path} was answered with {status}")),
+        let path = "/api/v1/status";
+        let page = self.page(path, PAGE_BYTES).await?;
+        match page.status {
+            200 => Status::read(&page.body).map_err(|e| format!("{path} is not the status of a Pushgateway: {e}")),
+            404 => Err(format!("{path} is not there; is the path of --upstream.url its --web.route-prefix?")),
+            status => Err(format!("{path} was answered with {status}")),
         }
-        reading.allow(PAGE_BYTES, Limit::PageBytes).map_err(|failure| failure.detail)?;
-        let mut page = BytesMut::new();
-        while let Some(part) = self.next_part(&mut reading).await.map_err(|failure| failure.detail)? {
-            page.extend_from_slice(&part);
-        }
-        // The connection ends here: the pool is for requests.
-        Ok(page.freeze())
     }
 }
 

@@ -1,0 +1,113 @@
+//! The document as a stream.
+
+use super::Group;
+use crate::shown::shown;
+use serde::Deserializer as _;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+use std::io::{self, BufReader, Read};
+
+/// The most bytes of a document. 200,000 series make 12 MB.
+pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Why the document cannot be used. Groups that were handed on before are not all that there are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// More bytes than the cap.
+    #[error("the gateway's list of groups is longer than {0} bytes")]
+    TooLong(u64),
+    /// It ends early, or is not the document that a gateway writes.
+    #[error("the gateway's list of groups cannot be read: {0}")]
+    Broken(String),
+}
+
+/// Reads the document and hands on each group. Blocks on `from`.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn read(from: impl Read, max_bytes: u64, each: &mut dyn FnMut(Group)) -> Result<(), ReadError> {
+    let mut capped = Capped { from, left: max_bytes, over: false };
+    let mut reader = serde_json::Deserializer::from_reader(BufReader::with_capacity(16 * 1024, &mut capped));
+    let outcome = reader.deserialize_map(Document { each }).and_then(|()| reader.end());
+    drop(reader);
+    match outcome {
+        _ if capped.over => Err(ReadError::TooLong(max_bytes)),
+        outcome => outcome.map_err(|error| ReadError::Broken(shown(&error.to_string()))),
+    }
+}
+
+/// Fails where more comes than allowed.
+struct Capped<R> {
+    from: R,
+    left: u64,
+    over: bool,
+}
+
+impl<R: Read> Read for Capped<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        match self.left.checked_sub(u64::try_from(read).unwrap_or(u64::MAX)) {
+            Some(left) => self.left = left,
+            None => {
+                self.over = true;
+                return Err(io::Error::other("too long"));
+            }
+        }
+        Ok(read)
+    }
+}
+
+struct Document<'e> {
+    each: &'e mut dyn FnMut(Group),
+}
+
+impl<'de> Visitor<'de> for Document<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the document of /api/v1/metrics")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let (mut success, mut data) = (false, false);
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "status" => success = map.next_value::<String>()? == "success",
+                "data" if data => return Err(A::Error::duplicate_field("data")),
+                "data" => {
+                    map.next_value_seed(Groups { each: &mut *self.each })?;
+                    data = true;
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        if success && data { Ok(()) } else { Err(A::Error::custom("it has no \"data\" with status \"success\"")) }
+    }
+}
+
+struct Groups<'e> {
+    each: &'e mut dyn FnMut(Group),
+}
+
+impl<'de> DeserializeSeed<'de> for Groups<'_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Groups<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of groups")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(group) = list.next_element::<Group>()? {
+            (self.each)(group);
+        }
+        Ok(())
+    }
+}

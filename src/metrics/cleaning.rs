@@ -1,0 +1,82 @@
+//! The metrics of the sweeps, and of the gateway's own health.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use std::sync::atomic::AtomicU64;
+use std::time::SystemTime;
+
+/// Sweeps, and whether the gateway can be scraped.
+#[derive(Default)]
+pub struct CleaningMetrics {
+    groups: Gauge,
+    due: Gauge,
+    removed: Counter,
+    failures: Counter,
+    stopped: Gauge,
+    reporting: Gauge,
+    last: Gauge<f64, AtomicU64>,
+    scrape_broken: Gauge,
+}
+
+/// What a sweep came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Swept {
+    /// Groups that the gateway held.
+    pub groups: usize,
+    /// Those that were due.
+    pub due: usize,
+    /// Those that were removed.
+    pub removed: usize,
+    /// Whether more were due than may go at once.
+    pub stopped: bool,
+    /// Whether it only reported.
+    pub reporting: bool,
+    /// Whether a reading or a removal failed.
+    pub failed: bool,
+}
+
+impl CleaningMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("sweep_groups", "Groups that the gateway held at the last sweep", self.groups.clone());
+        registry.register("sweep_due_groups", "Groups that were due at the last sweep", self.due.clone());
+        registry.register("sweep_removed_groups", "Groups that sweeps removed", self.removed.clone());
+        registry.register("sweep_failures", "Sweeps that failed wholly or for a group", self.failures.clone());
+        registry.register(
+            "sweep_stopped",
+            "1 where the last sweep removed nothing because more groups were due than may go at once",
+            self.stopped.clone(),
+        );
+        registry.register(
+            "sweep_report_only",
+            "1 where the last sweep only reported, the first one under changed rules",
+            self.reporting.clone(),
+        );
+        registry.register("sweep_last_success_timestamp_seconds", "When the last good sweep ended", self.last.clone());
+        registry.register(
+            "gateway_scrape_broken",
+            "1 where the gateway's own metrics page cannot be scraped, so that everybody's metrics are lost",
+            self.scrape_broken.clone(),
+        );
+    }
+
+    /// Notes a sweep that ended at `wall`.
+    pub fn set_swept(&self, swept: Swept, wall: SystemTime) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.removed.inc_by(u64::try_from(swept.removed).unwrap_or(u64::MAX));
+        if swept.failed {
+            self.failures.inc();
+            return;
+        }
+        self.groups.set(number(swept.groups));
+        self.due.set(number(swept.due));
+        self.stopped.set(i64::from(swept.stopped));
+        self.reporting.set(i64::from(swept.reporting));
+        self.last.set(wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64());
+    }
+
+    /// Notes whether the gateway can be scraped.
+    pub fn set_scrape_broken(&self, broken: bool) {
+        self.scrape_broken.set(i64::from(broken));
+    }
+}
