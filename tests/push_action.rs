@@ -174,7 +174,7 @@ fn without_an_address_it_is_skipped_and_the_environment_has_the_last_word() {
     assert_eq!(skipped.file("summary"), "", "nothing has failed");
     let overridden = Step::new("http://127.0.0.1:1").with("PUSHGATEWAY_URL", "").run();
     assert_eq!(overridden.outputs(0)["reason"], "skipped");
-    let unreachable = Step::new("").with("PUSHGATEWAY_URL", "http://127.0.0.1:1").with("INPUT_TIME_LIMIT", "2").run();
+    let unreachable = Step::new("").with("PUSHGATEWAY_URL", "http://127.0.0.1:1").with("INPUT_TIME_LIMIT", "5").run();
     assert_eq!(unreachable.outputs(0)["reason"], "unreachable", "{}", unreachable.said());
 }
 

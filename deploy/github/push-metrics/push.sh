@@ -74,10 +74,10 @@ fi
 # The value of a header of the last answer.
 header() { tr -d '\r' < "$work/head" | sed -nE "s/^$1: *(.*)/\\1/Ip" | tail -n 1; }
 
-pause=1 reason=unreachable message=""
+pause=1 reason=timeout message="no answer in time"
 while :; do
     left=$((deadline - SECONDS))
-    [ "$left" -gt 0 ] || finish false "${reason:-timeout}" "${message:-no answer in time}"
+    [ "$left" -gt 0 ] || finish false "$reason" "$message"
     : > "$work/head"
     status="$(curl -sS -o "$work/body" -D "$work/head" -w '%{http_code}' -X "$method" -K "$credential" \
         --connect-timeout 10 --max-time "$left" -H 'Content-Type: text/plain; version=0.0.4' \
