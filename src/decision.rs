@@ -4,6 +4,7 @@
 //! "what would this policy do?" without a network; [`explain`] is the same function with its notes.
 
 mod candidates;
+mod challenge;
 mod credential;
 mod decide;
 mod denial;
@@ -17,6 +18,7 @@ mod trail;
 
 pub use text::whole_seconds;
 
+pub use challenge::{Bearer, Challenge};
 pub use decide::{decide, explain};
 pub use denial::{Denial, ExhaustedRule, Exhaustion};
 pub use inspect::check as check_body;

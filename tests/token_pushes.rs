@@ -156,7 +156,15 @@ fn a_refusal_tells_the_run_what_it_is_and_the_operator_what_failed() {
     let expired = but(&hosted(json!("github-hosted")), "exp", json!(now() - 45));
     let answer = push(&guard, "/metrics/job/ci", &RSA.token(&expired)).is(401, "credential_rejected", "expired");
     assert!(answer.text().contains("the token expired 4"), "{}", answer.text());
+    let challenges = answer.all("WWW-Authenticate");
+    let [basic, bearer] = challenges[..] else { panic!("{challenges:?}") };
+    assert_eq!(basic, "Basic realm=\"pushguard\", charset=\"UTF-8\"");
+    let invalid = "Bearer realm=\"pushguard\", error=\"invalid_token\"";
+    assert!(bearer.starts_with(&format!("{invalid}, error_description=\"the token expired 4")), "{bearer}");
     let answer = push(&guard, "/metrics/job/ci", "abc.def.ghi").is(401, "credential_rejected", "nonsense");
+    assert_eq!(answer.all("WWW-Authenticate"), [basic, invalid], "what is wrong inside is the operator's");
+    let missing = Request::post("/metrics/job/ci", "m 1\n").send(guard.address()).is(401, "credential_missing", "");
+    assert_eq!(missing.all("WWW-Authenticate"), [basic, "Bearer realm=\"pushguard\""]);
     assert!(!answer.text().contains("base64"), "what is wrong inside is the operator's: {}", answer.text());
     let metrics = Request::get("/metrics").send(guard.admin()).text();
     for (detail, count) in [("token_expired", 1), ("token_json", 1)] {

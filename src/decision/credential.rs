@@ -1,5 +1,6 @@
 //! Who sends a request: nobody, a user with a password, or a run with a token.
 
+use super::challenge::challenged;
 use super::decide::{Checked, Request};
 use super::{Claim, Denial, Facts, LoginFailure, Reason, TokenClaim, text};
 use crate::auth::Flaw;
@@ -23,6 +24,18 @@ pub(super) enum Known<'w> {
 type Candidate<'w> = (usize, &'w Principal);
 
 pub(super) fn credential<'w>(
+    world: &World,
+    candidates: &[Candidate<'w>],
+    head: &Head,
+    request: &Request<'_>,
+    facts: &Facts,
+) -> Checked<Known<'w>> {
+    let fault = facts.token.as_ref().and_then(|verified| verified.as_ref().err());
+    identify(world, candidates, head, request, facts)
+        .map_err(|denial| challenged(*denial, head, candidates.iter().map(|(_, p)| *p), fault).into())
+}
+
+fn identify<'w>(
     world: &World,
     candidates: &[Candidate<'w>],
     head: &Head,

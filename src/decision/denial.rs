@@ -1,6 +1,6 @@
 //! A refusal with its two texts: one for the client, one for the operator.
 
-use super::Reason;
+use super::{Challenge, Reason};
 use crate::auth::Flaw;
 use crate::policy::Limit;
 use crate::request::RawHeadError;
@@ -18,6 +18,8 @@ pub struct Denial {
     pub detail: String,
     /// What is wrong with the credential, where that is why.
     pub flaw: Option<Flaw>,
+    /// What to prove oneself by, where that is why.
+    pub challenge: Option<Challenge>,
     /// When to come back, where time alone helps.
     pub retry: Option<Exhaustion>,
     /// The methods that this path takes, for `Allow`.
@@ -59,7 +61,8 @@ fn shortened(text: String) -> String {
 impl Denial {
     /// A refusal that says nothing beyond its reason.
     pub fn new(reason: Reason) -> Self {
-        Self { reason, hint: String::new(), detail: String::new(), flaw: None, retry: None, allow: None, limit: None }
+        let (hint, detail) = (String::new(), String::new());
+        Self { reason, hint, detail, flaw: None, challenge: None, retry: None, allow: None, limit: None }
     }
 
     /// The refusal of what is not strict HTTP.
@@ -100,6 +103,12 @@ impl Denial {
         self.flaw = Some(flaw);
         let colon = if found.is_empty() { "" } else { ": " };
         self.detail(format!("{}: {}{colon}{found}", flaw.code(), flaw.text()))
+    }
+
+    /// Adds what to prove oneself by.
+    pub fn challenge(mut self, challenge: Challenge) -> Self {
+        self.challenge = Some(challenge);
+        self
     }
 
     /// Adds a suggested wait that no rule stands behind.

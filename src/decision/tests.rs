@@ -1,5 +1,6 @@
 //! Decisions on values: a policy text, a request as one line, and what every step answers.
 
+mod challenges;
 mod facts;
 mod laws;
 mod order;

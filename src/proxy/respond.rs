@@ -1,7 +1,7 @@
 //! Answers of our own: one line for a person, or RFC 9457 problem JSON for a program.
 
 use super::wire::{AnswerHead, Wire};
-use crate::decision::{Denial, Exhaustion, Reason, whole_seconds};
+use crate::decision::{Bearer, Challenge, Denial, Exhaustion, Reason, whole_seconds};
 use bytes::Bytes;
 use pingora_core::server::ShutdownWatch;
 use std::time::Duration;
@@ -48,9 +48,7 @@ impl Answer {
     /// The answer that a denial makes.
     pub fn denied(denial: &Denial, reply: Reply<'_>) -> Self {
         let mut headers = vec![("Pushguard-Reason", denial.reason.code().to_owned())];
-        if denial.reason.status() == 401 {
-            headers.push(("WWW-Authenticate", "Basic realm=\"pushguard\", charset=\"UTF-8\"".to_owned()));
-        }
+        headers.extend(denial.challenge.iter().flat_map(challenges));
         if let Some(methods) = denial.allow {
             headers.push(("Allow", methods.to_owned()));
         }
@@ -68,6 +66,33 @@ impl Answer {
         headers.push(("X-Content-Type-Options", "nosniff".to_owned()));
         Self { head: AnswerHead { status: denial.reason.status(), fields: headers }, body: body.into() }
     }
+}
+
+/// One field for each challenge: many clients look at the first of a field only.
+fn challenges(challenge: &Challenge) -> impl Iterator<Item = (&'static str, String)> {
+    let basic = challenge.basic.then(|| "Basic realm=\"pushguard\", charset=\"UTF-8\"".to_owned());
+    let bearer = challenge.bearer.as_ref().map(|bearer| {
+        let error = match bearer {
+            Bearer::Wanted => String::new(),
+            Bearer::Invalid(None) => ", error=\"invalid_token\"".to_owned(),
+            Bearer::Invalid(Some(why)) => {
+                format!(", error=\"invalid_token\", error_description=\"{}\"", description(why))
+            }
+        };
+        format!("Bearer realm=\"pushguard\"{error}")
+    });
+    basic.into_iter().chain(bearer).map(|value| ("WWW-Authenticate", value))
+}
+
+/// What RFC 6750 admits in a description: printable ASCII without quotes and backslashes. It repeats pieces of a token.
+fn description(why: &str) -> String {
+    const MOST: usize = 256;
+    let plain = |c: char| match c {
+        '"' => '\'',
+        ' ' | '!'..='[' | ']'..='~' => c,
+        _ => '?',
+    };
+    why.chars().take(MOST).map(plain).collect()
 }
 
 /// `Retry-After`, and for a rule the fields of draft-ietf-httpapi-ratelimit-headers.
@@ -126,3 +151,6 @@ pub async fn send(wire: &mut Wire, answer: &Answer, reply: Reply<'_>, deadline: 
     }
     sent
 }
+
+#[cfg(test)]
+mod tests;

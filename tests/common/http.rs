@@ -134,6 +134,11 @@ impl Response {
         first
     }
 
+    /// Every value of a field that may stand more than once.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect()
+    }
+
     pub fn reason(&self) -> &str {
         self.header("Pushguard-Reason").unwrap_or("")
     }
