@@ -24,7 +24,7 @@ pub use mode::Mode;
 pub use network::{Admits, From, Listener, NamedSets, Ranges, Source, is_private, meets_private};
 pub use operation::{Operation, OperationSet};
 pub use pattern::{Pattern, PatternError};
-pub use payload::{PayloadLimits, PayloadRules};
+pub use payload::{GroupsPer, PayloadLimits, PayloadRules};
 pub use principal::{Basic, Principal};
 pub use quota::{Per, QuotaRule, source_value};
 pub use token_rule::{ClaimGlob, Condition, TokenRule, Unfit};

@@ -182,7 +182,7 @@ fn the_table_of_limits_is_the_codes() {
         ("other reads in flight to the gateway", limits.upstream_reads.to_string()),
         ("bytes of the gateway's answer to a write", limits.answer_bytes.to_string()),
         ("bytes of a page of the gateway", limits.page_bytes.to_string()),
-        ("groups of a principal", payload.max_groups.to_string()),
+        ("groups of a principal, or of each of its repositories or subjects", payload.max_groups.to_string()),
         ("groups at the gateway", limits.groups.to_string()),
         ("time between two looks at what the gateway holds", seconds(limits.learn)),
         ("logins that wait for the password verifier", limits.login_queue.to_string()),

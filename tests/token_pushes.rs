@@ -175,6 +175,39 @@ fn a_refusal_tells_the_run_what_it_is_and_the_operator_what_failed() {
     assert!(metrics.contains(unlisted), "{metrics}");
 }
 
+/// Groups are capped for each repository; which claim tells them apart, or that none does, the policy may say.
+#[test]
+fn one_repository_cannot_take_the_room_of_another() {
+    let upstream = Upstream::start(|_| ok());
+    for (per, capped) in
+        [("", false), (", max_groups_per: \"{repository}\"", false), (", max_groups_per: principal", true)]
+    {
+        let policy = format!(
+            "version: 1\nissuers: {{ github: {{ preset: github-actions, audience: push, jwks_file: keys.json }} }}\n\
+             principals:\n  ci: {{ token: {{ issuer: github, claims: {{ repository_owner_id: \"11\" }} }}, from: anywhere, \
+             grants: [{{ operations: [push, delete], job: ci, labels: {{ n: \"*\" }} }}], \
+             payload: {{ max_groups: 2{per} }} }}\n"
+        );
+        let start = Start::new(&policy, &upstream.url());
+        std::fs::write(start.folder.path().join("keys.json"), key_set(&[RSA.jwk()])).unwrap();
+        let guard = start.run();
+        let token = |repository: &str, id: &str| {
+            let claims = but(&github_run(now() - 60), "aud", json!("push"));
+            let claims = but(&but(&claims, "repository", json!(repository)), "repository_id", json!(id));
+            RSA.token(&but(&claims, "repository_owner_id", json!("11")))
+        };
+        let (greedy, modest) = (token("acme/greedy", "22"), token("acme/modest", "33"));
+        for n in 0..2 {
+            push(&guard, &format!("/metrics/job/ci/n/{n}"), &greedy).is(200, "", format!("group {n}{per}"));
+        }
+        let refused = push(&guard, "/metrics/job/ci/n/2", &greedy).is(403, "group_limit_reached", per);
+        assert!(!refused.text().contains("modest") && !refused.text().contains("principal"), "{}", refused.text());
+        let (status, reason) = if capped { (403, "group_limit_reached") } else { (200, "") };
+        push(&guard, "/metrics/job/ci/n/3", &modest).is(status, reason, format!("another repository{per}"));
+        push(&guard, "/metrics/job/ci/n/0", &greedy).is(200, "", "a group that is there");
+    }
+}
+
 /// Clients that can send nothing but a user name and a password send the token as the password of `oauth2`.
 #[test]
 fn a_token_may_come_as_a_password() {

@@ -5,7 +5,8 @@ use super::mode::mode;
 use super::reader::{Map, Node, Reader};
 use super::units;
 
-use crate::policy::{Limits, Pattern, PayloadLimits, PayloadRules, PayloadShape};
+use crate::auth::token::ClaimPath;
+use crate::policy::{GroupsPer, Limits, Pattern, PayloadLimits, PayloadRules, PayloadShape};
 use std::sync::Arc;
 
 /// A key that limits a part of the body, the most that it may be set to, and what it sets.
@@ -30,7 +31,7 @@ pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: &PayloadLi
     let mut limits = defaults.clone();
     let Some(mut map) = reader.map(node) else { return limits };
     let (max_bytes, max_decoded_bytes) = (map.take("max_bytes"), map.take("max_decoded_bytes"));
-    let max_groups = map.take("max_groups");
+    let (max_groups, max_groups_per) = (map.take("max_groups"), map.take("max_groups_per"));
     let counts = COUNTS.map(|(key, most, part)| (map.take(key), most, part));
     let sizes = SIZES.map(|(key, most, part)| (map.take(key), most, part));
     rules(reader, &mut map, &mut limits.rules, braces);
@@ -38,6 +39,9 @@ pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: &PayloadLi
     sums(reader, max_bytes, max_decoded_bytes, &mut limits);
     if let Some(groups) = max_groups.and_then(|node| count(reader, &node, 1_000_000)) {
         limits.max_groups = groups;
+    }
+    if let Some(per) = max_groups_per.and_then(|node| groups_per(reader, &node, braces)) {
+        limits.groups_per = per;
     }
     for (node, most, part) in counts {
         let count = node.and_then(|node| count(reader, &node, most));
@@ -52,6 +56,18 @@ pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: &PayloadLi
         }
     }
     limits
+}
+
+/// `principal`, or a claim in braces.
+fn groups_per(reader: &mut Reader, node: &Node<'_>, braces: Braces) -> Option<GroupsPer> {
+    let text = reader.text(node)?;
+    let Some(name) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) else {
+        return reader.one_of(&node.path, "group key", &text, &[("principal", ())]).map(|()| GroupsPer::Principal);
+    };
+    if braces == Braces::Nothing {
+        reader.problem(&node.path, "only the groups of a principal with a token are counted by a claim");
+    }
+    ClaimPath::read(name).map(GroupsPer::Claim).map_err(|e| reader.problem(&node.path, e.to_string())).ok()
 }
 
 /// The size of the whole, on the wire and decoded.

@@ -91,13 +91,21 @@ pub(super) fn operations(reader: &mut Reader, node: &Node<'_>) -> Option<Operati
 }
 
 /// The quotas of a principal: its own, or else the file's defaults; operations that none of them counts have the
-/// built-in ones, for a token counted by the claim that tells who runs, so that one repository cannot spend another's.
+/// built-in ones. Those that the principal does not say itself are for a token counted by the claim that tells who runs,
+/// so that one repository cannot spend another's.
 pub(super) fn effective(
     own: Option<&Vec<QuotaRule>>,
     defaults: Option<&Vec<QuotaRule>>,
     counted: Option<&ClaimPath>,
 ) -> Vec<QuotaRule> {
-    let mut rules = own.or(defaults).cloned().unwrap_or_default();
+    let each = |rule: &QuotaRule| match counted {
+        Some(claim) => QuotaRule { per: Per::Each(claim.clone(), rule.per.clone().into()), ..rule.clone() },
+        None => rule.clone(),
+    };
+    let mut rules = match own {
+        Some(own) => own.clone(),
+        None => defaults.into_iter().flatten().map(each).collect(),
+    };
     let limited: OperationSet = rules.iter().flat_map(|rule| rule.operations.iter()).collect();
     for rule in default_quotas() {
         let operations: OperationSet = rule.operations.iter().filter(|o| !limited.contains(*o)).collect();

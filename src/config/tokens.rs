@@ -4,7 +4,7 @@ use super::mode::mode;
 use super::reader::{Node, Reader, suggestion};
 use super::trust;
 use crate::auth::token::ClaimPath;
-use crate::policy::{ClaimGlob, Condition, Issuer, Mode, Per, Principal};
+use crate::policy::{ClaimGlob, Condition, GroupsPer, Issuer, Mode, Per, Principal};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -93,9 +93,12 @@ pub(super) fn read_claims(
             let patterns = of_grants.chain(of_bodies);
             claims.extend(patterns.flat_map(|pattern| pattern.claims().cloned()));
             claims.extend(rule.quotas.iter().filter_map(|rule| match &rule.per {
-                Per::Claim(claim) => Some(claim.clone()),
+                Per::Claim(claim) | Per::Each(claim, _) => Some(claim.clone()),
                 _ => None,
             }));
+            if let GroupsPer::Claim(claim) = &principal.payload.groups_per {
+                claims.push(claim.clone());
+            }
         }
         claims.sort();
         claims.dedup();

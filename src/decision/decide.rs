@@ -9,7 +9,7 @@ use super::step::ChargeEntry;
 use super::trail::{Check, Notes, Stage};
 use super::{Admission, Charge, Charged, Decision, Denial, Facts, Inspected, Permit, Reason, Step, Verdict};
 use super::{Work, found, text};
-use crate::auth::token::{ClaimPath, Claims, Verified};
+use crate::auth::token::{Claims, Verified};
 use crate::inventory::Change;
 use crate::payload::Family;
 use crate::policy::{Grant, Limit, Miss, Operation, PayloadLimits, Principal, QuotaRule, World};
@@ -145,22 +145,10 @@ fn allow(
 pub(super) struct Who<'a> {
     pub(super) principal: Option<&'a Principal>,
     pub(super) claims: &'a Claims,
-    by_token: bool,
+    pub(super) by_token: bool,
 }
 
 impl<'a> Who<'a> {
-    /// Whose the groups are that are made: of a token, its repository's or subject's, so that one cannot take the room
-    /// of another.
-    pub(super) fn owner(self) -> Arc<str> {
-        let Some(principal) = self.principal else { return "none".into() };
-        let token = principal.token.as_ref().filter(|_| self.by_token);
-        let counted = token.and_then(|rule| ClaimPath::read(rule.issuer.preset.counted()).ok());
-        match counted.and_then(|claim| self.claims.text(&claim)) {
-            Some(value) => format!("{} {value:?}", principal.name).into(),
-            None => principal.name.clone(),
-        }
-    }
-
     /// The principal's quotas; a token has a list of its own.
     fn quotas(self) -> &'a [QuotaRule] {
         let Some(principal) = self.principal else { return &[] };

@@ -4,9 +4,10 @@
 use super::decide::{Checked, Who};
 use super::trail::{Notes, Stage};
 use super::{Denial, Facts, Reason, found};
+use crate::auth::token::ClaimPath;
 use crate::inventory::{Change, Clash, Holder, Refusal, Reservation, With};
 use crate::payload::Family;
-use crate::policy::{Operation, PayloadLimits};
+use crate::policy::{GroupsPer, Operation, PayloadLimits};
 use crate::request::GroupingKey;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub(super) fn reserve(
     match &facts.reserved {
         None => Ok(Some(Reservation {
             key: key.clone(),
-            principal: who.owner(),
+            principal: owner(who, &limits.groups_per),
             change,
             families: families.clone(),
             most_groups: limits.max_groups,
@@ -34,12 +35,27 @@ pub(super) fn reserve(
             notes.passed(found::reserved);
             Ok(None)
         }
-        Some(Err(refusal)) => Err(refused(refusal, who).into()),
+        Some(Err(refusal)) => Err(refused(refusal, who, &owner(who, &limits.groups_per)).into()),
     }
 }
 
-fn refused(refusal: &Refusal, who: Who<'_>) -> Denial {
-    let name = who.owner();
+/// Whose the groups are that are made: of a token, by default its repository's or subject's, so that one cannot take the
+/// room of another.
+fn owner(who: Who<'_>, per: &GroupsPer) -> Arc<str> {
+    let Some(principal) = who.principal else { return "none".into() };
+    let token = principal.token.as_ref().filter(|_| who.by_token);
+    let claim = token.and_then(|rule| match per {
+        GroupsPer::Run => ClaimPath::read(rule.issuer.preset.counted()).ok(),
+        GroupsPer::Principal => None,
+        GroupsPer::Claim(claim) => Some(claim.clone()),
+    });
+    match claim.and_then(|claim| who.claims.text(&claim)) {
+        Some(value) => format!("{} {value:?}", principal.name).into(),
+        None => principal.name.clone(),
+    }
+}
+
+fn refused(refusal: &Refusal, who: Who<'_>, name: &str) -> Denial {
     match refusal {
         Refusal::OwnGroups(most) => Denial::new(Reason::GroupLimitReached)
             .hint(format!(

@@ -1,7 +1,7 @@
 //! What a principal may push: how much of it, and by which names.
 
 use super::{LabelRule, Mode, Pattern};
-use crate::auth::token::Claims;
+use crate::auth::token::{ClaimPath, Claims};
 use crate::payload::{LabelVerdict, PayloadShape};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,8 +13,10 @@ pub struct PayloadLimits {
     pub max_bytes: u64,
     /// The most bytes of it once it is decoded.
     pub max_decoded_bytes: u64,
-    /// Groups that the principal may have at the gateway at once.
+    /// Groups that each of those whom `groups_per` tells apart may have at the gateway at once.
     pub max_groups: usize,
+    /// Whose groups are counted together.
+    pub groups_per: GroupsPer,
     /// How large its parts may be.
     pub shape: PayloadShape,
     /// Which metrics and labels may be in it.
@@ -58,10 +60,23 @@ impl Default for PayloadLimits {
             max_bytes: 1024 * 1024,
             max_decoded_bytes: 4 * 1024 * 1024,
             max_groups: 1000,
+            groups_per: GroupsPer::default(),
             shape: PayloadShape::default(),
             rules: PayloadRules::default(),
         }
     }
+}
+
+/// Whose groups are counted together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum GroupsPer {
+    /// Those of a repository or subject, where a token tells it; else those of the principal.
+    #[default]
+    Run,
+    /// Those of the principal.
+    Principal,
+    /// Those of the runs whose tokens say the same; those whose token does not say it share one count.
+    Claim(ClaimPath),
 }
 
 /// Which metrics and labels may be pushed. By default any.

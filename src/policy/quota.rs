@@ -20,6 +20,8 @@ pub enum Per {
     Source,
     /// What the token says; those who have none, or whose token does not say it, share one count.
     Claim(ClaimPath),
+    /// Another key, apart for each value of a claim.
+    Each(ClaimPath, Box<Per>),
 }
 
 impl Per {
@@ -31,6 +33,7 @@ impl Per {
             Self::Principal => "principal",
             Self::Source => "source",
             Self::Claim(path) => path.source(),
+            Self::Each(_, per) => per.name(),
         }
     }
 
@@ -42,6 +45,12 @@ impl Per {
             Self::Principal => String::new(),
             Self::Source => source_value(source),
             Self::Claim(path) => claims.text(path).unwrap_or_default(),
+            Self::Each(path, per) => match (claims.text(path), per.value(key, source, claims)) {
+                (Some(claim), value) if value.is_empty() => claim,
+                // Quoted, so that no value of a claim runs into what follows.
+                (Some(claim), value) => format!("{claim:?} {value}"),
+                (None, value) => value,
+            },
         }
     }
 }

@@ -153,12 +153,23 @@ principals:
     from: anywhere
     grants: [{ operations: [push], job: "{repository}" }]
     quotas: [{ per: "{repository_id}", burst: 1, period: 1s }]
-    payload: { metrics: ["{repository}"] }
+    payload: { metrics: ["{repository}"], max_groups_per: "{repository_id}" }
   unneeded:
     token: { issuer: github, claims: { repository_id: "22" }, i_accept_name_based_trust: true }
     from: { prefer: [] }
     grants: [{ operations: [push], job: ci }]
+  empty:
+    token: { issuer: github, claims: { repository_id: "22" } }
+    from: anywhere
+    grants: [{ operations: [push], job: ci }]
+    payload: { max_groups_per: "{}" }
+  repository:
+    token: { issuer: github, claims: { repository_id: "22" } }
+    from: anywhere
+    grants: [{ operations: [push], job: ci }]
+    payload: { max_groups_per: principle }
 quotas: [{ per: "{repository_id}", burst: 1, period: 1s }]
+defaults: { payload: { max_groups_per: "{repository_id}" } }
 "#;
     insta::assert_snapshot!(report(text, Secrets::Required));
 }

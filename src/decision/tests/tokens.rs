@@ -170,11 +170,11 @@ fn only_metrics_that_the_token_names_are_taken() {
 #[test]
 fn quotas_are_counted_by_claims() {
     let world = token_world();
-    let charged = |credential: &str, path: &str| -> Vec<String> {
-        let request = request(&world, &push(path, credential));
+    let charged_in = |world: &World, credential: &str, path: &str| -> Vec<String> {
+        let request = request(world, &push(path, credential));
         let mut facts = Facts::default();
         loop {
-            match decide(&world, &request.head, &facts) {
+            match decide(world, &request.head, &facts) {
                 Step::VerifyToken(claim) => facts.token = Some(token(&claim)),
                 Step::Verify(claim) => facts.login = Some(login(&claim)),
                 Step::Charge(charge) => {
@@ -184,6 +184,7 @@ fn quotas_are_counted_by_claims() {
             }
         }
     };
+    let charged = |credential: &str, path: &str| charged_in(&world, credential, path);
     assert_eq!(charged(&run(""), CI), [r#"workflows.quotas[0] "22""#]);
     let other = run(r#""repository_id":"33""#);
     assert_eq!(charged(&other, CI), [r#"workflows.quotas[0] "33""#]);
@@ -192,6 +193,54 @@ fn quotas_are_counted_by_claims() {
     let pod = r#"run cluster {"sub":"system:serviceaccount:batch-1:x","kubernetes.io":{"namespace":"batch-1"}}"#;
     assert_eq!(charged(pod, "/metrics/job/batch-1"), [r#"default.writes "system:serviceaccount:batch-1:x""#]);
     assert_eq!(charged("user pods:good", "/metrics/job/legacy"), [r#"default.writes "legacy""#], "a password by job");
+
+    // The file's defaults too, whatever else they count by; what a principal says itself is as it says.
+    let quotas = ["principal", "job", "source", "group"].map(|per| format!("{{ per: {per}, burst: 5, period: 1m }}"));
+    let world = super::world(policy(&format!("{POLICY}defaults: {{ quotas: [{}] }}\n", quotas.join(", "))));
+    let charged = |credential: &str, path: &str| charged_in(&world, credential, path);
+    let numbered = |values: [&str; 4]| -> Vec<String> {
+        values.iter().enumerate().map(|(n, value)| format!("defaults.quotas[{n}] {value:?}")).collect()
+    };
+    let reviews = "/metrics/job/reviews";
+    assert_eq!(
+        charged(&review, reviews),
+        numbered(["22", r#""22" reviews"#, r#""22" 9.9.9.9"#, r#""22" /metrics/job/reviews"#])
+    );
+    let legacy = charged("user pods:good", "/metrics/job/legacy");
+    assert_eq!(legacy, numbered(["", "legacy", "9.9.9.9", "/metrics/job/legacy"]), "a password has no claims");
+    assert_eq!(charged(&run(""), CI), [r#"workflows.quotas[0] "22""#]);
+}
+
+/// Nor the room of another: whose groups are counted together is told by a claim, unless the policy says otherwise.
+#[test]
+fn groups_are_counted_by_claims() {
+    let owner = |text: &str, path: &str, credential: &str| {
+        let world = world(policy(text));
+        let request = request(&world, &push(path, credential));
+        let mut facts = Facts { charged: Some(Ok(())), ..Facts::default() };
+        loop {
+            match decide(&world, &request.head, &facts) {
+                Step::VerifyToken(claim) => facts.token = Some(token(&claim)),
+                Step::Verify(claim) => facts.login = Some(login(&claim)),
+                Step::Inspect(admission) => facts.body = Some(admission.inspect(&request.head, &request.body)),
+                Step::Reserve(reservation) => return (reservation.principal.to_string(), reservation.most_groups),
+                other => panic!("{path}: {other:?}"),
+            }
+        }
+    };
+    let of = |repository: &str| run(&format!(r#""repository_id":{repository:?}"#));
+    let by_default = |credential: &str| owner(POLICY, CI, credential);
+    assert_eq!(by_default(&of("22")), (r#"workflows "22""#.into(), 1000));
+    assert_eq!(by_default(&of("33")), (r#"workflows "33""#.into(), 1000));
+    let set = |per: &str| POLICY.replace("payload: {", &format!("payload: {{ max_groups: 7, max_groups_per: {per:?},"));
+    assert_eq!(owner(&set("{run_id}"), CI, &of("22")), (r#"workflows "777""#.into(), 7));
+    assert_eq!(owner(&set("{run_id}"), CI, &of("33")), (r#"workflows "777""#.into(), 7));
+    assert_eq!(owner(&set("principal"), CI, &of("22")), ("workflows".into(), 7));
+    assert_eq!(owner(&set("{no_such}"), CI, &of("22")), ("workflows".into(), 7), "those that do not say it share");
+    let pod = r#"run cluster {"sub":"system:serviceaccount:batch-1:x","kubernetes.io":{"namespace":"batch-1"}}"#;
+    let subject = r#"pods "system:serviceaccount:batch-1:x""#;
+    assert_eq!(owner(POLICY, "/metrics/job/batch-1", pod).0, subject);
+    assert_eq!(owner(POLICY, "/metrics/job/legacy", "user pods:good").0, "pods", "a password has no claims");
 }
 
 /// The run sees itself, and the operator all of it; nothing of the policy is told.
