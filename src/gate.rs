@@ -77,8 +77,11 @@ impl Gate {
                     }
                     verified => facts.token = Some(verified),
                 },
-                Step::Charge(charge) if charge.for_body => facts.charged_for_body = Some(self.charge(&charge)),
-                Step::Charge(charge) => facts.charged = Some(self.charge(&charge)),
+                Step::Charge(charge) => {
+                    let charged = self.charge(&charge);
+                    facts.nearly_spent |= self.nearly_spent(&charge);
+                    *(if charge.for_body { &mut facts.charged_for_body } else { &mut facts.charged }) = Some(charged);
+                }
                 Step::Inspect(admission) => return Gated::Inspect(admission),
                 Step::Reserve(reservation) => return Gated::Reserve(reservation),
                 Step::Done(decision) => return Gated::Done(decision),
@@ -88,6 +91,15 @@ impl Gate {
 
     fn charge(&self, charge: &Charge) -> Charged {
         self::charge(&self.quotas, charge, self.clock.tick())
+    }
+
+    /// Whether less than a fifth is left of any of these quotas.
+    fn nearly_spent(&self, charge: &Charge) -> bool {
+        let now = self.clock.tick();
+        charge.entries.iter().any(|entry| {
+            let left = self.quotas.left(&Entry { rule: &entry.rule, key: &key(entry), rate: entry.rate }, now);
+            left < entry.rate.burst().div_ceil(5)
+        })
     }
 
     /// Makes ready for a policy that is about to take the place of `old`: the verifier has room for its hashes, and

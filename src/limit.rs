@@ -74,6 +74,13 @@ pub fn charge(rate: &Rate, state: Option<Tick>, now: Tick) -> Result<Tick, Durat
     if wait.is_zero() { Ok(state.plus(rate.interval())) } else { Err(wait) }
 }
 
+/// How many charges a bucket in `state` would grant at `now`.
+pub fn left(rate: &Rate, state: Option<Tick>, now: Tick) -> u32 {
+    let owed = state.map_or(Duration::ZERO, |state| state.since(now));
+    let spent = owed.as_nanos().div_ceil(u128::from(rate.interval));
+    rate.burst.saturating_sub(u32::try_from(spent).unwrap_or(u32::MAX))
+}
+
 /// Gives one charge back to a bucket in `state`.
 ///
 /// The result may lie in the past, which is a full bucket and not more than that: a refund is never saved up.

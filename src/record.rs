@@ -20,6 +20,8 @@ pub struct Record<'a> {
     pub head: Option<&'a Head>,
     /// The decision, where it came to one.
     pub decision: Option<&'a Decision>,
+    /// Whether it brought a quota near its end.
+    pub nearly_spent: bool,
     /// Why it was refused, by the decision or after it.
     pub denial: Option<&'a Denial>,
     /// What the gateway said that the client was not told.
@@ -66,6 +68,9 @@ impl Record<'_> {
         let operation = identity.operation.map_or("none", |o| o.name());
         let reason = self.denial.map_or("", |d| d.reason.code());
         self.count(metrics, operation, reason, identity.principal.as_ref());
+        if self.nearly_spent {
+            metrics.requests.count_nearly_spent(identity.principal.as_deref());
+        }
         if let Some(flaw) = self.denial.and_then(|denial| denial.flaw) {
             metrics.credentials.count_refused(flaw.code());
         }

@@ -80,6 +80,35 @@ fn requests_are_counted_by_what_became_of_them() {
     assert_eq!((build.1.as_str(), build.2), (format!("version=\"{}\"", env!("CARGO_PKG_VERSION")).as_str(), 1.0));
 }
 
+#[test]
+fn a_quota_near_its_end_is_told_before_it_refuses() {
+    let upstream = Upstream::start(|_| ok());
+    let policy = r#"
+version: 1
+principals:
+  nightly:
+    anonymous: true
+    from: anywhere
+    grants: [{ operations: [push], job: "*", labels: {} }]
+    quotas: [{ per: job, burst: 10, period: 24h }]
+"#;
+    let guard = Guard::start(policy, &upstream.url());
+    let counted = || {
+        let samples = samples(&guard);
+        let found = samples.iter().find(|(name, ..)| name == "pushguard_quota_nearly_spent_total");
+        found.map(|(_, labels, value)| (labels.clone(), *value))
+    };
+    let push = |job: &str| guard.record(&Request::post(format!("/metrics/job/{job}"), "m 1\n").send(guard.address()));
+    let told = |value: f64| Some(("principal=\"nightly\"".to_owned(), value));
+    (0..8).for_each(|_| drop(push("a")));
+    assert_eq!(counted(), None, "a fifth is left");
+    assert_eq!((push("a").get("reason"), counted()), ("", told(1.0)));
+    assert_eq!((push("a").get("reason"), counted()), ("", told(2.0)));
+    assert_eq!((push("a").get("reason"), counted()), ("quota_exhausted", told(3.0)));
+    push("b");
+    assert_eq!(counted(), told(3.0), "that of another job is full");
+}
+
 /// Labels come from the policy and closed sets: what clients choose does not become a series.
 #[test]
 fn clients_cannot_make_series() {

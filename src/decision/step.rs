@@ -44,6 +44,8 @@ pub struct Facts {
     pub charged: Option<Charged>,
     /// Whether those were charged that count only what the body made of the request.
     pub charged_for_body: Option<Charged>,
+    /// Whether a quota that was charged is near its end. Nothing is decided by it; it is told.
+    pub nearly_spent: bool,
     /// What the body holds, or why it is refused.
     pub body: Option<Result<Inspected, Denial>>,
     /// Whether what the write will change was reserved.

@@ -1,6 +1,6 @@
 //! The buckets of all rules: exact, bounded in memory, kept across reloads of the policy.
 
-use super::{Rate, carry_over, charge, refund};
+use super::{Rate, carry_over, charge, left, refund};
 use crate::clock::Tick;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -106,6 +106,14 @@ impl Ledger {
         if let Some(state) = table.own.get(&name.key).map(|state| refund(&entry.rate, *state)) {
             table.store(Place::Own(name.key), state);
         }
+    }
+
+    /// How many charges the bucket of `entry` would still grant at `now`.
+    pub fn left(&self, entry: &Entry<'_>, now: Tick) -> u32 {
+        let name = self.name(entry);
+        let table = self.table.lock();
+        let state = table.own.get(&name.key).or_else(|| table.overflow.get(&name.rule));
+        left(&entry.rate, state.copied(), now.max(table.latest))
     }
 
     /// How many keys have a bucket of their own; at most the capacity.

@@ -9,6 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Series of this metric, about: beyond, a new combination is counted for the principal `other`.
 const MOST: usize = 1000;
 
+/// The same for the principals that spend their quotas.
+const MOST_SPENDERS: usize = 100;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PrincipalLabels {
+    principal: String,
+}
+
 /// What a request came to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
@@ -28,12 +36,29 @@ pub struct RequestLabels {
 pub struct RequestMetrics {
     requests: Family<RequestLabels, Counter>,
     series: AtomicUsize,
+    nearly_spent: Family<PrincipalLabels, Counter>,
+    spenders: AtomicUsize,
 }
 
 impl RequestMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         let help = "Requests by verdict, reason, operation and principal";
         registry.register("requests", help, self.requests.clone());
+        registry.register(
+            "quota_nearly_spent",
+            "Requests that left less than a fifth of a quota, refused ones included, by principal",
+            self.nearly_spent.clone(),
+        );
+    }
+
+    /// Counts a request that brought a quota near its end.
+    pub fn count_nearly_spent(&self, principal: Option<&str>) {
+        let labels = |principal: &str| PrincipalLabels { principal: principal.to_owned() };
+        let mut found = labels(principal.unwrap_or("none"));
+        if self.nearly_spent.get(&found).is_none() && self.spenders.fetch_add(1, Ordering::Relaxed) >= MOST_SPENDERS {
+            found = labels("other");
+        }
+        self.nearly_spent.get_or_create(&found).inc();
     }
 
     /// Counts a request.

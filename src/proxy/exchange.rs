@@ -59,6 +59,7 @@ const LEAST_ROOM: u64 = 32 * 1024;
 #[derive(Default)]
 struct Story {
     decision: Option<Decision>,
+    nearly_spent: bool,
     denial: Option<Denial>,
     detail: String,
     limit: Option<Limit>,
@@ -78,7 +79,7 @@ impl Handler for Proxy {
             Err(refused) => {
                 let reply = Reply { request_id: &request_id, would_deny: None, json: false, shutdown };
                 let client = &mut Client { wire: &mut *wire, reply, time };
-                (None, self.refuse(client, None, refused.0, None).await)
+                (None, self.refuse(client, None, refused.0).await)
             }
             Ok(raw) => {
                 let from = world.policy.listener(listener).peer(peer, announced);
@@ -109,6 +110,7 @@ impl Handler for Proxy {
             listener,
             head: head.as_ref(),
             decision: story.decision.as_ref(),
+            nearly_spent: story.nearly_spent,
             denial: story.denial.as_ref(),
             detail: &story.detail,
             limit: story.limit,
@@ -163,17 +165,11 @@ impl Proxy {
         };
         client.reply.would_deny = decision.would_deny.as_ref().map(|w| w.denial.reason);
         let body = held.as_ref().map(|(body, _)| body.clone()).unwrap_or_default();
-        Ok(match &decision.verdict {
-            Verdict::Deny(denial) => {
-                let denial = denial.clone();
-                self.refuse(client, Some(head), denial, Some(decision)).await
-            }
-            Verdict::Allow(permit) => {
-                let mut story = self.forward((permit, ticket), &body, head, client).await;
-                story.decision = Some(decision);
-                story
-            }
-        })
+        let story = match &decision.verdict {
+            Verdict::Deny(denial) => self.refuse(client, Some(head), denial.clone()).await,
+            Verdict::Allow(permit) => self.forward((permit, ticket), &body, head, client).await,
+        };
+        Ok(Story { decision: Some(decision), nearly_spent: facts.nearly_spent, ..story })
     }
 
     /// Waits for room, says `100 Continue` where it is waited for, reads the body and decodes it. The room is its own as
@@ -211,13 +207,7 @@ impl Proxy {
         decode((body, room), admission, head, &self.limits).await
     }
 
-    async fn refuse(
-        &self,
-        client: &mut Client<'_>,
-        head: Option<&Head>,
-        denial: Denial,
-        decision: Option<Decision>,
-    ) -> Story {
+    async fn refuse(&self, client: &mut Client<'_>, head: Option<&Head>, denial: Denial) -> Story {
         // A client that waits for 100 Continue sends no body now, and none is asked for.
         if head.is_some_and(|h| !h.expects_continue) {
             body::drain(client.wire, &self.limits, &*self.clock).await;
@@ -225,7 +215,6 @@ impl Proxy {
         let answer = Answer::denied(&denial, client.reply);
         let mut story = self.send(client, &answer).await;
         story.denial = Some(denial);
-        story.decision = decision;
         story
     }
 
@@ -273,7 +262,7 @@ impl Proxy {
                 }
                 story
             }
-            Err(failure) => self.refuse(client, Some(head), failure.denial(), None).await,
+            Err(failure) => self.refuse(client, Some(head), failure.denial()).await,
         };
         story.upstream = Some(upstream);
         story
@@ -289,7 +278,7 @@ impl Proxy {
             timeout(most, self.upstream.begin(&mut reading)).await.unwrap_or_else(|_| Err(Failure::slow(limit)));
         let first = match first {
             Ok(first) => first,
-            Err(failure) => return self.refuse(client, None, failure.denial(), None).await,
+            Err(failure) => return self.refuse(client, None, failure.denial()).await,
         };
         let mut story = Story { status: 200, ..Story::default() };
         let left = most.saturating_sub(clock.tick().since(began));

@@ -48,6 +48,21 @@ fn keys_and_rules_have_buckets_of_their_own() {
 }
 
 #[test]
+fn what_is_left_is_what_would_still_be_granted() {
+    for (burst, taken, later) in [(10, 0, 0), (10, 1, 0), (10, 9, 0), (10, 10, 0), (1, 1, 0), (10, 10, 6), (10, 10, 17)]
+    {
+        let ledger = Ledger::new(100);
+        let entry = entry("job", &[b"k"], rate(burst, MINUTE));
+        for _ in 0..taken {
+            ledger.charge(&[entry], seconds(1)).unwrap();
+        }
+        let left = ledger.left(&entry, seconds(1 + later));
+        let granted = drain(&ledger, &entry, seconds(1 + later));
+        assert_eq!(left, u32::try_from(granted).unwrap(), "{taken} of {burst} taken, {later} s later");
+    }
+}
+
+#[test]
 fn all_entries_are_charged_or_none() {
     let ledger = Ledger::new(100);
     let (narrow, middle, wide) = (rate(1, 60 * MINUTE), rate(2, MINUTE), rate(5, MINUTE));
