@@ -17,8 +17,15 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// One that scrapes `target`; none, after saying so, where this machine has no Prometheus.
+    /// One that scrapes `target` each second; none, after saying so, where this machine has no Prometheus.
     pub fn scraping(target: SocketAddr) -> Option<Self> {
+        let scrape = format!("[{{ job_name: g, honor_labels: true, static_configs: [{{ targets: ['{target}'] }}] }}]");
+        let global = "{ scrape_interval: 1s, scrape_timeout: 1s }";
+        Self::with_config(&format!("global: {global}\nscrape_configs: {scrape}\n"))
+    }
+
+    /// One with that configuration; none, after saying so, where this machine has no Prometheus.
+    pub fn with_config(config: &str) -> Option<Self> {
         let binary = std::env::var("PROMETHEUS").unwrap_or_else(|_| "/usr/bin/prometheus".to_owned());
         if Command::new(&binary).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             let what = format!("{binary} cannot be run (apt-get install prometheus, or PROMETHEUS=/path)");
@@ -26,16 +33,14 @@ impl Prometheus {
             return None;
         }
         // Between finding a free port and its use somebody else may take it.
-        let started = (0..20).find_map(|_| Self::start_once(&binary, target));
+        let started = (0..20).find_map(|_| Self::start_once(&binary, config));
         Some(started.expect("a Prometheus on a free port"))
     }
 
-    fn start_once(binary: &str, target: SocketAddr) -> Option<Self> {
+    fn start_once(binary: &str, text: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("prometheus.yml");
-        let scrape = format!("[{{ job_name: g, honor_labels: true, static_configs: [{{ targets: ['{target}'] }}] }}]");
-        let global = "{ scrape_interval: 1s, scrape_timeout: 1s }";
-        std::fs::write(&config, format!("global: {global}\nscrape_configs: {scrape}\n")).unwrap();
+        std::fs::write(&config, text).unwrap();
         let address = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
         let mut command = Command::new(binary);
         command.arg(format!("--config.file={}", config.display()));
@@ -73,11 +78,31 @@ impl Prometheus {
         (text("health"), text("lastError"))
     }
 
+    fn query(&self, expression: &str) -> Value {
+        let encoded: String = expression.bytes().map(|b| format!("%{b:02X}")).collect();
+        self.get(&format!("/api/v1/query?query={encoded}"))["result"].clone()
+    }
+
     /// The value of an expression that has one.
     pub fn value(&self, expression: &str) -> Option<f64> {
-        let encoded: String = expression.bytes().map(|b| format!("%{b:02X}")).collect();
-        let data = self.get(&format!("/api/v1/query?query={encoded}"));
-        data["result"][0]["value"][1].as_str()?.parse().ok()
+        self.query(expression)[0]["value"][1].as_str()?.parse().ok()
+    }
+
+    /// How many series an expression has.
+    pub fn series(&self, expression: &str) -> usize {
+        self.query(expression).as_array().map(Vec::len).unwrap_or_default()
+    }
+
+    /// The values of a label of a metric.
+    pub fn label_values(&self, metric: &str, label: &str) -> Vec<Value> {
+        self.get(&format!("/api/v1/label/{label}/values?match[]={metric}")).as_array().cloned().unwrap_or_default()
+    }
+
+    /// How many rules were evaluated without an error.
+    pub fn healthy_rules(&self) -> usize {
+        let groups = self.get("/api/v1/rules")["groups"].clone();
+        let rules = groups.as_array().into_iter().flatten().filter_map(|group| group["rules"].as_array()).flatten();
+        rules.filter(|rule| rule["health"] == "ok").count()
     }
 
     /// What it has against scrapes so far, other than that the machine was too slow for it.
