@@ -213,7 +213,7 @@ fn meet(guard: &Guard, number: u64, behaviour: &Behaviour) -> Vec<String> {
             scope.spawn(move || {
                 let started = Instant::now();
                 let (told, shown) = ask(guard, request, method);
-                let late = started.elapsed() > Duration::from_secs(10);
+                let late = started.elapsed() > Duration::from_secs(30);
                 let harm = shown.to_lowercase().contains("evil");
                 let fault = told != expected || late || harm;
                 fault.then(|| format!("{}, {kind}: {told:?} after {:?}: {shown}", behaviour.name, started.elapsed()))
@@ -233,8 +233,8 @@ fn tasks(guard: &Guard) -> usize {
 const OWN: usize = 2;
 
 fn start(url: &str) -> Guard {
-    let start = Start::new(EVERYTHING, url).flag("--upstream.connect-timeout", "300ms");
-    let start = start.flag("--upstream.first-byte-timeout", "500ms").flag("--upstream.timeout", "1s");
+    let start = Start::new(EVERYTHING, url).flag("--upstream.connect-timeout", "1s");
+    let start = start.flag("--upstream.first-byte-timeout", "2s").flag("--upstream.timeout", "4s");
     start.flag("--upstream.max-page", "1MiB").run()
 }
 

@@ -9,7 +9,6 @@ use common::upstream::{Reaction, Upstream, ok};
 use common::wait_for;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 fn push() -> Request {
     Request::post("/metrics/job/ci", "m 1\n")
@@ -236,7 +235,8 @@ fn a_wrong_command_line_is_64_and_help_is_0() {
 /// An upstream that answers when it is told, and a push that waits for it.
 fn in_flight() -> (Upstream, Guard, Connection) {
     let upstream = Upstream::start(|_| Reaction::Hold(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec()));
-    let guard = Guard::start(EVERYTHING, &upstream.url());
+    // Longer than any test waits: who ends, ends for another reason.
+    let guard = Start::new(EVERYTHING, &upstream.url()).flag("--web.shutdown-timeout", "1h").run();
     let mut connection = Connection::open(guard.address());
     connection.send(push().bytes());
     upstream.wait_seen(1);
@@ -257,30 +257,23 @@ fn a_signal_ends_it_with_0_once_what_is_in_flight_is_answered() {
             connection.is_closed("an idle connection");
         }
         wait_for("refused connections", || TcpStream::connect(guard.address()).is_err().then_some(()));
-        let released = Instant::now();
         upstream.release();
         let answer = connection.receive("POST").is(200, "", signal);
         assert_eq!(&guard.record(&answer)["verdict"], "allow", "{signal}");
         assert_eq!(guard.ended().code(), Some(0), "{signal}");
-        let took = released.elapsed();
-        assert!(took < Duration::from_secs(4), "{signal}: {took:?} from the answer to the end");
     }
 }
 
 #[test]
 fn with_nothing_in_flight_it_ends_at_once_and_a_second_signal_ends_it_anyway() {
-    let mut guard = Guard::start(EVERYTHING, "http://127.0.0.1:1");
+    let mut guard = Start::new(EVERYTHING, "http://127.0.0.1:1").flag("--web.shutdown-timeout", "1h").run();
     // A connection in the middle of a head is nothing in flight yet.
     Connection::open(guard.address()).send("POST /metrics");
-    let started = Instant::now();
     assert_eq!(guard.stop().code(), Some(0));
-    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
 
     let (_upstream, mut guard, _connection) = in_flight();
     guard.signal("TERM");
     guard.log.line("that it stops", |line| line.get("msg") == "stopping");
-    let started = Instant::now();
     guard.signal("TERM");
     assert_eq!(guard.ended().code(), Some(0));
-    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
 }

@@ -70,7 +70,7 @@ impl House {
     ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         log::keep_lines();
-        let timeouts = Timeouts { total: Duration::from_millis(300), ..Timeouts::default() };
+        let timeouts = Timeouts { total: Duration::from_secs(3), ..Timeouts::default() };
         let lines = Lines::patient(feeds, None, timeouts).unwrap();
         let metrics = RangeMetrics::default();
         let mut settings = Settings {
