@@ -2,7 +2,7 @@
 //!
 //! Cheap before dear, public before secret, identity before quota, quota before parsing.
 
-use super::candidates::candidates;
+use super::candidates::{Candidates, candidates};
 use super::credential::{Known, credential};
 use super::reserve::reserve;
 use super::step::ChargeEntry;
@@ -63,18 +63,12 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
     notes.enter(Stage::Origin);
     origin(head, &request)?;
     notes.passed(found::origin);
-    notes.enter(Stage::Credential);
     let claims = token_claims(world, facts, notes);
-    let principal = match credential(world, &candidates.list, head, &request, facts) {
-        Ok(Known::Principal(principal)) => Some(candidates.identified(principal, notes)),
-        Ok(Known::Claim(claim)) => return Ok(Next::Step(Step::Verify(claim))),
-        Ok(Known::Token(claim)) => return Ok(Next::Step(Step::VerifyToken(claim))),
-        Err(denial) => {
-            let granted = |p: &Principal| p.grant_for(request.operation, request.key, claims).is_ok();
-            candidates.unproven(head, granted, denial, notes)?
-        }
+    let asked = (world, head, facts, claims);
+    let principal = match identify(asked, &request, &candidates, notes)? {
+        Ok(principal) => principal,
+        Err(step) => return Ok(Next::Step(step)),
     };
-    notes.identity.principal = principal.map(|p| p.name.clone());
     notes.identity.preferred = principal.and_then(|p| p.from.prefers(source, &head.listener, &world.sets));
     let who = Who { principal, claims, by_token: facts.token.is_some() };
     grant(who, &request, notes)?;
@@ -105,15 +99,42 @@ fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checke
     if request.operation == Operation::Push || summary.series > 0 {
         return allow((who, limits), head, &request, &summary.families, facts, notes);
     }
-    // A replacement without a sample is a delete.
+    // A replacement without a sample is a delete: asked for anew, as if the head had said so.
     let emptied = Request { operation: Operation::Delete, ..request };
     notes.identity.operation = Some(emptied.operation);
+    let principal = match identify(asked, &emptied, &candidates, notes)? {
+        Ok(principal) => principal,
+        Err(step) => return Ok(Next::Step(step)),
+    };
+    let (before, who) = (Some((who, request.operation)), Who { principal, ..who });
     grant(who, &emptied, notes)?;
-    let charges = entries(world, who, &emptied, source, Some(request.operation), notes);
+    let charges = entries(world, who, &emptied, source, before, notes);
     if let Some(charge) = quota(charges, facts.charged_for_body, true, notes)? {
         return Ok(Next::Step(Step::Charge(charge)));
     }
+    let limits = principal.map_or(limits, |p| &p.payload);
     allow((who, limits), head, &emptied, &summary.families, facts, notes)
+}
+
+/// Who asks: whom a credential proves, or without one the first that may. Nobody will do while the policy only reports.
+fn identify<'w>(
+    (world, head, facts, claims): (&World, &Head, &Facts, &Claims),
+    request: &Request<'_>,
+    candidates: &Candidates<'w>,
+    notes: &mut Notes,
+) -> Checked<Result<Option<&'w Principal>, Step>> {
+    notes.enter(Stage::Credential);
+    let principal = match credential(world, &candidates.list, head, request, facts) {
+        Ok(Known::Principal(principal)) => Some(candidates.identified(principal, notes)),
+        Ok(Known::Claim(claim)) => return Ok(Err(Step::Verify(claim))),
+        Ok(Known::Token(claim)) => return Ok(Err(Step::VerifyToken(claim))),
+        Err(denial) => {
+            let granted = |p: &Principal| p.grant_for(request.operation, request.key, claims).is_ok();
+            candidates.unproven(head, granted, denial, notes)?
+        }
+    };
+    notes.identity.principal = principal.map(|p| p.name.clone());
+    Ok(Ok(principal))
 }
 
 /// The permit, once the gateway is known to have room for what a write brings.
@@ -270,17 +291,24 @@ fn entries(
     who: Who<'_>,
     request: &Request<'_>,
     source: IpAddr,
-    before: Option<Operation>,
+    before: Option<(Who<'_>, Operation)>,
     notes: &Notes,
 ) -> Vec<ChargeEntry> {
     let entry = |rule: &QuotaRule, owner| {
         ChargeEntry::new(rule, owner, rule.per.value(request.key, source, who.claims), notes.reports(rule.mode))
     };
-    let applies = |rule: &&QuotaRule| {
-        rule.operations.contains(request.operation) && !before.is_some_and(|o| rule.operations.contains(o))
+    let name = |who: Who<'_>| who.principal.map(|p| p.name.clone());
+    let counted = before.map(|(_, operation)| operation);
+    let counted_for_it = before.filter(|(other, _)| name(*other) == name(who)).and(counted);
+    let applies = |rule: &QuotaRule, counted: Option<Operation>| {
+        rule.operations.contains(request.operation) && !counted.is_some_and(|o| rule.operations.contains(o))
     };
-    let own = who.quotas().iter().filter(applies).map(|rule| entry(rule, who.principal.map(|p| &p.name)));
-    let shared = world.policy.shared_quotas.iter().filter(applies).map(|rule| entry(rule, None));
+    let own = who
+        .quotas()
+        .iter()
+        .filter(|rule| applies(rule, counted_for_it))
+        .map(|rule| entry(rule, who.principal.map(|p| &p.name)));
+    let shared = world.policy.shared_quotas.iter().filter(|rule| applies(rule, counted)).map(|rule| entry(rule, None));
     own.chain(shared).collect()
 }
 

@@ -151,3 +151,45 @@ principals:
     let (_, decision) = drive(&world, &request(&world, &rows[3].0));
     assert_eq!(decision.identity.rule.as_deref(), Some("p.quotas[1]"));
 }
+
+/// Without a credential each operation is granted by whoever may: a grant to one must not hide what another has. A law
+/// found it: with the first grant alone gone, the same request passed.
+#[test]
+fn a_replacement_that_turns_out_empty_is_granted_by_whoever_may_delete() {
+    let world = |first: &str, second: &str, third: &str| {
+        world(policy(&format!(
+            "version: 1
+principals:
+  first:
+    anonymous: true
+    from: anywhere
+    grants: [{{ operations: [{first}], job: a }}]
+    quotas: [{{ per: principal, burst: 9, period: 1h }}]
+  second:
+    anonymous: true
+    from: anywhere
+    grants: [{{ operations: [{second}], job: a }}]
+    quotas: [{{ per: principal, burst: 9, period: 1h }}, {{ per: job, burst: 1, period: 1h, operations: [delete] }}]
+{third}"
+        )))
+    };
+    let password = "  third: { basic: { username: u, password_hash_file: phc }, from: anywhere, grants: [{ operations: [delete], job: a }] }\n";
+    let empty = "l 9.9.9.9 PUT /metrics/job/a | Content-Length: 5 | body #\\n";
+    let deleted = "charge inspect charge allow delete PUT-nothing /metrics/job/a";
+    for (first, second, third, expected) in [
+        ("push", "replace, delete", "", deleted),
+        ("replace", "replace, delete", "", deleted),
+        ("replace", "delete", "", deleted),
+        ("replace", "replace", "", "charge inspect deny operation_not_granted"),
+        ("replace", "delete", password, deleted),
+        ("replace", "replace", password, "charge inspect deny credential_missing"),
+    ] {
+        check(&world(first, second, third), &[(empty, expected)]);
+    }
+    // Who deletes pays for it, whatever was paid for the replacement.
+    let world = world("replace", "delete", "");
+    let refused = format!("{empty} | charge-for-body 0");
+    let (_, decision) = drive(&world, &request(&world, &refused));
+    assert_eq!(decision.identity.rule.as_deref(), Some("second.quotas[0]"));
+    assert_eq!(decision.identity.principal.as_deref(), Some("second"));
+}
