@@ -14,7 +14,8 @@ pub use own::own;
 
 use crate::policy::Policy;
 use crate::request::{
-    Credential, Encoding, GroupingKey, Head, Length, Method, Origin, Read, Target, TargetError, Version,
+    Certificate, Credential, Encoding, GroupingKey, Head, Length, Method, Origin, Read, San, Target, TargetError,
+    Version,
 };
 use crate::secret::Secret;
 use serde_json::{Map, Value};
@@ -60,6 +61,8 @@ pub enum Who<'l> {
         /// The claims.
         claims: Map<String, Value>,
     },
+    /// A client certificate that held: the names that it is issued for.
+    Certificate(Vec<San>),
     /// No credential was sent.
     Nobody,
     /// A credential was sent, and it was wrong.
@@ -130,6 +133,10 @@ impl Recorded<'_> {
             Who::Principal(name) => format!("principal {name:?}"),
             Who::User(name) => format!("user {name:?}"),
             Who::Token { issuer, .. } => format!("a token of {issuer:?}"),
+            Who::Certificate(names) => {
+                let names: Vec<String> = names.iter().map(San::to_string).collect();
+                format!("the certificate of {}", names.join(", "))
+            }
             Who::Nobody => "no credential".to_owned(),
             Who::Impostor => "a wrong credential".to_owned(),
             Who::Unknown => "it is not told whether with a credential".to_owned(),
@@ -155,6 +162,7 @@ impl Recorded<'_> {
             Who::Nobody | Who::Unknown => None,
             Who::User(name) => basic(name),
             Who::Token { .. } => Some(Credential::Bearer(Secret::new(Vec::new()))),
+            Who::Certificate(names) => Some(Credential::Certificate(Arc::new(Certificate { names: names.clone() }))),
             Who::Impostor => basic("?"),
             Who::Principal(name) => {
                 let Some(principal) = policy.principals.iter().find(|p| *p.name == **name) else { return basic("?") };

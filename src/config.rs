@@ -1,5 +1,6 @@
 //! The policy file: YAML text to a compiled [`Policy`](crate::policy::Policy), or all its problems at once.
 
+mod certificates;
 mod compile;
 mod decoys;
 mod fingerprint;

@@ -1,6 +1,7 @@
 //! The compiled policy: who may do what, from where, how often and how much. Plain data and matching; the order of the
 //! checks is [`crate::decision::decide`]'s.
 
+mod certificate_rule;
 mod grant;
 mod issuer;
 mod limit;
@@ -16,6 +17,7 @@ mod token_rule;
 mod ttl;
 
 pub use crate::payload::PayloadShape;
+pub use certificate_rule::{CertificateRule, SanPattern};
 pub use grant::{Grant, LabelFault, LabelRule, Miss};
 pub use issuer::{Events, Issuer, KeySource, Preset, Published};
 pub use limit::Limit;
@@ -102,6 +104,8 @@ impl Policy {
             rules.extend(principal.from.sources().iter().map(|s| (format!("sources.{}", s.name), s.mode)));
             rules.extend(principal.basic.iter().map(|basic| (format!("{}.basic", principal.name), basic.mode)));
             rules.extend(principal.token.iter().map(|token| (format!("{}.token", principal.name), token.mode)));
+            let certificate = principal.certificate.iter();
+            rules.extend(certificate.map(|rule| (format!("{}.certificate", principal.name), rule.mode)));
             rules.extend(principal.grants.iter().map(|grant| (grant.name.to_string(), grant.mode)));
             rules.extend(principal.quotas.iter().map(|quota| (quota.name.to_string(), quota.mode)));
             rules.insert(format!("{}.payload", principal.name), principal.payload.rules.mode);

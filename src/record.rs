@@ -3,7 +3,7 @@
 use crate::decision::{Decision, Denial, Identity};
 use crate::metrics::{Metrics, RequestLabels};
 use crate::policy::Limit;
-use crate::request::{GroupingKey, Head, Target};
+use crate::request::{Credential, GroupingKey, Head, San, Target};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +58,15 @@ impl Record<'_> {
         }
     }
 
+    /// Whom the client's certificate names, where the request presents nothing else, as a JSON list.
+    fn certificate(&self) -> Option<String> {
+        let Some(Ok(Some(Credential::Certificate(certificate)))) = self.head.map(|head| &head.credential) else {
+            return None;
+        };
+        let names: Vec<String> = certificate.names.iter().map(San::to_string).collect();
+        serde_json::to_string(&names).ok()
+    }
+
     fn identity(&self) -> Identity {
         self.decision.map(|d| d.identity.clone()).unwrap_or_default()
     }
@@ -99,6 +108,7 @@ impl Record<'_> {
             rule = identity.rule.as_deref().unwrap_or_default(),
             issuer = identity.issuer.as_deref().unwrap_or_default(),
             claims = identity.claims,
+            certificate = self.certificate().unwrap_or_default(),
             source,
             peer = %self.peer,
             listener = self.listener,

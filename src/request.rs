@@ -1,5 +1,6 @@
 //! A request as policy may know it: bytes are read once, strictly, into values with a meaning.
 
+mod certificate;
 mod credential;
 mod grouping_key;
 mod head;
@@ -9,6 +10,7 @@ mod target;
 mod trace;
 mod web;
 
+pub use certificate::{Certificate, NoKind, San, SanKind};
 pub use credential::{Credential, CredentialError, TOKEN_USER};
 pub use grouping_key::{GroupingKey, PathFault, encode_segment};
 pub use head::{Encoding, Head, Length, Origin};

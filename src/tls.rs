@@ -5,17 +5,20 @@
 
 mod certificate;
 mod client;
+mod client_auth;
 mod error;
 mod pem;
 
 pub use certificate::{Standing, Validity};
 pub use client::client;
+pub use client_auth::{ClientAuth, names};
 pub use error::TlsError;
 
 use arc_swap::ArcSwap;
 use certificate::validity;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use std::collections::BTreeSet;
@@ -29,6 +32,8 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key, PEM: PKCS #8, PKCS #1 or SEC 1.
     pub key: PathBuf,
+    /// Whose certificates clients may show; none where they are not asked for any.
+    pub clients: Option<ClientAuth>,
 }
 
 /// What a listener speaks TLS with.
@@ -43,7 +48,8 @@ pub struct ServerTls {
 impl TlsFiles {
     /// All of them.
     pub fn paths(&self) -> BTreeSet<PathBuf> {
-        BTreeSet::from([self.certificate.clone(), self.key.clone()])
+        let clients = self.clients.iter().map(|clients| &clients.ca_file);
+        [&self.certificate, &self.key].into_iter().chain(clients).cloned().collect()
     }
 
     /// Reads and checks them. Blocks on the file system.
@@ -55,10 +61,21 @@ impl TlsFiles {
         let validity = validity(&self.certificate, chain.first())?;
         let provider = Arc::new(ring::default_provider());
         let certified = self.certified(chain, &provider)?;
-        let builder = ServerConfig::builder_with_provider(provider)
+        let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(|e| TlsError::Library(e.to_string()))?;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        let resolver = Arc::new(SingleCertAndKey::from(certified));
+        let mut config = match &self.clients {
+            None => builder.with_no_client_auth().with_cert_resolver(resolver),
+            Some(clients) => {
+                let mut config =
+                    builder.with_client_cert_verifier(clients.verifier(provider)?).with_cert_resolver(resolver);
+                // A resumed session would stand for a certificate that nobody looked at again.
+                config.session_storage = Arc::new(NoServerSessionStorage {});
+                config.send_tls13_tickets = 0;
+                config
+            }
+        };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(ServerTls { config: Arc::new(config), validity })
     }

@@ -29,7 +29,7 @@ const EDGES: &[(&str, &str)] = &[
     ("ranges", "clock fetch metrics prefix_set shown state"),
     ("fetch", "shown"),
     ("state", "shown"),
-    ("tls", ""),
+    ("tls", "request"),
     ("auth", "clock secret"),
     ("limit", "clock"),
     ("logging", "clock"),

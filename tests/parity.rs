@@ -352,6 +352,7 @@ fn generated(rng: &mut Rng) -> Described {
         // A wrong password costs a hash.
         proof: if rng.chance(3) { Proof::Wrong } else { Proof::Right },
         token: None,
+        certificate: None,
         peer: peer.parse().unwrap(),
         announced: None,
         listener: listener.to_owned(),

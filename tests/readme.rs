@@ -87,7 +87,7 @@ fn every_policy_compiles_without_a_problem() {
     let payload = policies.iter().position(|block| block.starts_with("payload:")).expect("the README shows a payload");
     let payload = policies.remove(payload).replace('\n', "\n  ");
     policies.push(format!("version: 1\nprincipals: {{}}\ndefaults:\n  {payload}"));
-    assert_eq!(policies.len(), 4, "the README shows three policies and a part of one");
+    assert_eq!(policies.len(), 5, "the README shows four policies and a part of one");
     for policy in policies {
         let compiled = config::read(&policy, Path::new(""), Secrets::Optional, &mut || [7; 48]);
         let (_, warnings) = compiled.unwrap_or_else(|problems| panic!("{policy}\n{problems:#?}"));

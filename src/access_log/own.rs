@@ -1,7 +1,7 @@
 //! Our own log, as JSON or as logfmt.
 
 use super::{LineError, Recorded, Then, Who, group, method, page};
-use crate::request::{Target, TargetError};
+use crate::request::{San, Target, TargetError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -32,6 +32,8 @@ struct Fields<'l> {
     issuer: Cow<'l, str>,
     #[serde(borrow)]
     claims: Cow<'l, str>,
+    #[serde(borrow)]
+    certificate: Cow<'l, str>,
     #[serde(borrow)]
     source: Cow<'l, str>,
     #[serde(borrow)]
@@ -88,6 +90,12 @@ fn who<'l>(fields: &Fields<'l>) -> Who<'l> {
     if !fields.issuer.is_empty() {
         let claims = serde_json::from_str(&fields.claims).unwrap_or_default();
         return Who::Token { issuer: fields.issuer.clone(), claims: nested(claims) };
+    }
+    if !fields.certificate.is_empty() {
+        // A list that was cut because it is too long names nobody for certain.
+        let names: Vec<String> = serde_json::from_str(&fields.certificate).unwrap_or_default();
+        let names: Result<Vec<San>, _> = names.iter().map(|name| San::read(name)).collect();
+        return names.ok().filter(|names| !names.is_empty()).map_or(Who::Unknown, Who::Certificate);
     }
     if fields.principal != "none" && !fields.principal.is_empty() {
         return Who::Principal(fields.principal.clone());
@@ -219,6 +227,7 @@ impl<'l> Fields<'l> {
             "principal" => &mut self.principal,
             "issuer" => &mut self.issuer,
             "claims" => &mut self.claims,
+            "certificate" => &mut self.certificate,
             "source" => &mut self.source,
             "listener" => &mut self.listener,
             _ => return Some(()),

@@ -51,6 +51,22 @@ fn what_a_token_said() {
 }
 
 #[test]
+fn whom_a_certificate_named() {
+    let check = |principal: &str, certificate: &str, expected: Who<'_>| {
+        let fields = format!(r#""principal":"{principal}","certificate":"{certificate}""#);
+        let line = LINE.replace(r#""principal":"ci""#, &fields);
+        assert_eq!(own(&line).unwrap().who, expected, "{certificate}");
+    };
+    let names = vec![San::read("URI:spiffe://a/b").unwrap(), San::read("DNS:c").unwrap()];
+    for principal in ["ci", "none"] {
+        check(principal, r#"[\"URI:spiffe://a/b\",\"DNS:c\"]"#, Who::Certificate(names.clone()));
+    }
+    // Of a list that was cut nobody knows who else stood in it.
+    check("ci", r#"[\"URI:spiffe://a/b\",\"DNS…"#, Who::Unknown);
+    check("ci", "[]", Who::Unknown);
+}
+
+#[test]
 fn lines_that_tell_no_request() {
     let settled = LINE.replace("203.0.113.7", "").replace(r#""reason":"""#, r#""reason":"source_unknown""#);
     for (line, error) in [

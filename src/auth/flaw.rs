@@ -35,6 +35,8 @@ flaws! {
     PasswordWrong = "password_wrong" "wrong password",
     /// No candidate takes tokens.
     TokenNotTaken = "token_not_taken" "no principal may use a token from this source",
+    /// The client's certificate names nobody.
+    CertificateNotGranted = "certificate_not_granted" "no principal fits the names of the client's certificate",
     /// Longer than is ever read.
     TokenTooLong = "token_too_long" "the token is longer than 8192 bytes",
     /// Five parts: encrypted, not signed.

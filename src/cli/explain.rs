@@ -7,7 +7,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::dry_run::{Body, Curl, Data, Described, End, Missing, Proof, Question, Quotas, Token, Told, ask};
 use crate::explain::{Asked, json, text};
 use crate::policy::{Policy, World};
-use crate::request::{ExternalUrl, RoutePrefix, Web};
+use crate::request::{ExternalUrl, RoutePrefix, San, Web};
 use std::io::{IsTerminal as _, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,10 @@ pub(super) struct Explain {
     /// A file with the claims of a token as a JSON object; its signature and claims that it lacks are taken as right
     #[arg(long, value_name = "FILE", conflicts_with = "user")]
     token_claims: Option<PathBuf>,
+    /// A name in the certificate that the client connects with, such as URI:spiffe://prod/ns/ci/sa/push; repeat it for
+    /// several. The certificate is taken as signed by a trusted authority
+    #[arg(long = "certificate-san", value_name = "KIND:NAME", value_parser = San::read)]
+    certificate: Vec<San>,
     /// A further header
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = field)]
     headers: Vec<(String, String)>,
@@ -118,6 +122,7 @@ impl Explain {
             user: self.user.clone(),
             proof: Proof::Right,
             token: self.token()?,
+            certificate: self.certificate(),
             peer: self.peer()?,
             announced: None,
             listener: self.listener(policy)?,
@@ -142,6 +147,7 @@ impl Explain {
             user: curl.user,
             proof: Proof::Right,
             token: self.token()?,
+            certificate: self.certificate(),
             peer: self.peer()?,
             announced: None,
             listener: self.listener(&world.policy)?,
@@ -174,10 +180,11 @@ impl Explain {
             route_prefix: self.route_prefix.clone().unwrap_or(path),
             external_origin: external.map(|url| url.origin.clone()),
         };
-        let user = match (&described.user, &described.token) {
-            (Some(user), _) => format!("user {user:?}"),
-            (None, Some(_)) => "with a token".to_owned(),
-            (None, None) => "no user".to_owned(),
+        let user = match (&described.user, &described.token, &described.certificate) {
+            (Some(user), ..) => format!("user {user:?}"),
+            (None, Some(_), _) => "with a token".to_owned(),
+            (None, None, Some(_)) => "with a certificate".to_owned(),
+            (None, None, None) => "no user".to_owned(),
         };
         let asked = Asked {
             request: format!("{} {}", described.method, described.target),
@@ -205,6 +212,10 @@ impl Explain {
         let Some(file) = &self.token_claims else { return Ok(None) };
         let json = std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;
         Token::read(&json).map(Some).ok_or_else(|| format!("{}: expected the claims as a JSON object", file.display()))
+    }
+
+    fn certificate(&self) -> Option<Vec<San>> {
+        Some(self.certificate.clone()).filter(|names| !names.is_empty())
     }
 
     fn body(&self) -> Result<Option<Body>, String> {

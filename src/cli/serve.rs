@@ -154,6 +154,7 @@ impl Serve {
             listeners: self.listen.iter().map(|listen| listen.name.clone()).collect(),
             body_bytes: self.limits.limits().body_bytes,
             limits: self.limits.limits(),
+            asks_clients: self.tls.asks_clients(),
         };
         let Reading { outcome, watched } = source.read();
         let policy = match outcome {
@@ -192,7 +193,8 @@ impl Serve {
         )?);
         let names: Vec<String> = file.0.listeners.iter().cloned().chain([ADMIN.to_owned()]).collect();
         let certificates = Certificates::read(self.tls.files(&names)?, clock.clone(), metrics.clone())?;
-        let worst = memory::Worst::of(&self.limits.limits(), policy.verifier_memory_kib(), !certificates.are_none());
+        let tls = memory::Tls { server: !certificates.are_none(), clients: self.tls.asks_clients() };
+        let worst = memory::Worst::of(&self.limits.limits(), policy.verifier_memory_kib(), tls);
         if let Some(limit) = self.memory_limit.or_else(memory::limit).filter(|limit| *limit > 0) {
             worst.fits(limit)?;
         }

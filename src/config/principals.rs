@@ -6,7 +6,7 @@ use super::load::Secrets;
 use super::mode::mode;
 use super::network::NamedSource;
 use super::reader::{Node, Reader, suggestion};
-use super::{grants, payload, quotas, secrets, tokens};
+use super::{certificates, grants, payload, quotas, secrets, tokens};
 use crate::auth::token::ClaimPath;
 use crate::policy::{Basic, From, Principal, Source, TokenRule};
 use crate::request::TOKEN_USER;
@@ -42,22 +42,23 @@ fn username<'v>(principal: &Node<'v>) -> Option<&'v str> {
 
 fn principal(reader: &mut Reader, name: &str, node: &Node<'_>, around: &Surroundings<'_>) -> Option<Principal> {
     let mut map = reader.map(node)?;
-    let (basic, token) = (map.take("basic"), map.take("token"));
+    let (basic, token, certificate) = (map.take("basic"), map.take("token"), map.take("certificate"));
     let (anonymous, from) = (map.take("anonymous"), map.take("from"));
     let (granted, quota, payload) = (map.take("grants"), map.take("quotas"), map.take("payload"));
     map.finish(reader);
-    let proof = Proof { password: basic.is_some(), token: token.is_some() };
+    let proof = Proof { password: basic.is_some(), token: token.is_some(), certificate: certificate.is_some() };
     let basic = basic.and_then(|node| self::basic(reader, &node, around));
     let anonymous = anonymous.and_then(|node| reader.boolean(&node)).unwrap_or(false);
-    if !proof.password && !proof.token && !anonymous {
-        let needs =
-            "a principal needs basic: { username, password_hash_file }, token: { issuer, claims } or anonymous: true";
+    if !proof.is_any() && !anonymous {
+        let needs = "a principal needs basic: { username, password_hash_file }, token: { issuer, claims }, \
+                     certificate: { san } or anonymous: true";
         reader.problem(&node.path, needs);
     }
-    if (proof.password || proof.token) && anonymous {
+    if proof.is_any() && anonymous {
         reader.problem(&node.path, "a credential and anonymous: true exclude each other; make two principals");
     }
     let token = token.map(|node| tokens::rule(reader, &node, around.issuers));
+    let certificate = certificate.map(|node| certificates::rule(reader, &node));
     let braces = if proof.token { Braces::Claims } else { Braces::Nothing };
     let Some(granted) = granted else {
         reader.problem(&node.path, "grants is missing; without one the principal may do nothing");
@@ -80,7 +81,11 @@ fn principal(reader: &mut Reader, name: &str, node: &Node<'_>, around: &Surround
         }
         None => None,
     };
-    Some(Principal { name: Arc::from(name), basic, token, anonymous, from, grants, quotas, payload })
+    let certificate = match certificate {
+        Some(rule) => Some(rule?),
+        None => None,
+    };
+    Some(Principal { name: Arc::from(name), basic, token, certificate, anonymous, from, grants, quotas, payload })
 }
 
 /// How a principal proves itself.
@@ -88,6 +93,13 @@ fn principal(reader: &mut Reader, name: &str, node: &Node<'_>, around: &Surround
 struct Proof {
     password: bool,
     token: bool,
+    certificate: bool,
+}
+
+impl Proof {
+    fn is_any(self) -> bool {
+        self.password || self.token || self.certificate
+    }
 }
 
 fn basic(reader: &mut Reader, node: &Node<'_>, around: &Surroundings<'_>) -> Option<Basic> {
@@ -160,7 +172,7 @@ fn from_sources(
             None
         }
         (None, Some(prefer)) => {
-            if !proof.token || proof.password || anonymous {
+            if !proof.token || proof.password || proof.certificate || anonymous {
                 let message = "prefer is for principals that prove themselves by a token alone; write require";
                 reader.problem(&prefer.path, message);
                 return None;

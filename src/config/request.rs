@@ -2,6 +2,7 @@
 
 use super::reader::{Map, Node, Reader};
 use crate::dry_run::{Body, Described, Proof, Token};
+use crate::request::San;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -15,6 +16,7 @@ pub(super) struct Given {
     user: Option<Option<String>>,
     proof: Option<Proof>,
     token: Option<Option<Token>>,
+    certificate: Option<Option<Vec<San>>>,
     headers: Option<Vec<(String, String)>>,
     body: Option<Body>,
 }
@@ -32,7 +34,7 @@ impl Given {
     pub(super) fn take(reader: &mut Reader, map: &mut Map<'_>, folder: &Path, test: &str) -> Self {
         let (method, path, from) = (map.take("method"), map.take("path"), map.take("from"));
         let (listener, user, password) = (map.take("listener"), map.take("user"), map.take("password"));
-        let token = map.take("token");
+        let (token, certificate) = (map.take("token"), map.take("certificate"));
         let (headers, body, body_file) = (map.take("headers"), map.take("body"), map.take("body_file"));
         if let (Some(_), Some(file)) = (&body, &body_file) {
             reader.problem(&file.path, "body and body_file exclude each other");
@@ -48,6 +50,8 @@ impl Given {
                 reader.one_of(&node.path, "password", &text, &[("right", Proof::Right), ("wrong", Proof::Wrong)])
             }),
             token: token.map(|node| if node.value.is_null() { None } else { self::token(reader, &node) }),
+            certificate: certificate
+                .map(|node| if node.value.is_null() { None } else { self::certificate(reader, &node) }),
             headers: headers.map(|node| self::headers(reader, &node)),
             body: match (body, body_file) {
                 (Some(node), _) if node.value.is_null() => Some(Body::Absent),
@@ -61,8 +65,9 @@ impl Given {
     /// What the one does not say, the other says.
     pub(super) fn or(self, other: Self) -> Self {
         // A request has one credential: who says one of them takes back the other.
-        let says_who = self.user.is_some() || self.token.is_some();
-        let (user, token) = if says_who { (self.user, self.token) } else { (other.user, other.token) };
+        let says_who = self.user.is_some() || self.token.is_some() || self.certificate.is_some();
+        let who = if says_who { &self } else { &other };
+        let (user, token, certificate) = (who.user.clone(), who.token.clone(), who.certificate.clone());
         Self {
             method: self.method.or(other.method),
             path: self.path.or(other.path),
@@ -71,6 +76,7 @@ impl Given {
             user,
             proof: self.proof.or(other.proof),
             token,
+            certificate,
             headers: self.headers.or(other.headers),
             body: self.body.or(other.body),
         }
@@ -99,6 +105,7 @@ impl Given {
             user: self.user.flatten(),
             proof: self.proof.unwrap_or(Proof::Right),
             token: self.token.flatten(),
+            certificate: self.certificate.flatten(),
             peer,
             announced: None,
             listener: self.listener.unwrap_or_else(|| "default".to_owned()),
@@ -123,6 +130,16 @@ fn token(reader: &mut Reader, node: &Node<'_>) -> Option<Token> {
         reader.problem(&node.path, "these are no claims of a token");
     }
     token
+}
+
+/// The names in a client's certificate: one, or a list.
+fn certificate(reader: &mut Reader, node: &Node<'_>) -> Option<Vec<San>> {
+    let texts = match node.value {
+        serde_yaml::Value::Sequence(_) => reader.texts(node)?,
+        _ => vec![(node.path.clone(), reader.text(node)?)],
+    };
+    let names = texts.iter().map(|(path, text)| San::read(text).map_err(|e| reader.problem(path, e.to_string())).ok());
+    names.collect()
 }
 
 fn headers(reader: &mut Reader, node: &Node<'_>) -> Vec<(String, String)> {

@@ -1,6 +1,7 @@
 //! Policy files: every kind of mistake with its line, and that a good one compiles to what it says.
 
 mod broken;
+mod certificates;
 mod files;
 mod good;
 mod text;

@@ -93,16 +93,19 @@ impl<'w> Candidates<'w> {
         denial: Box<Denial>,
         notes: &mut Notes,
     ) -> Checked<Option<&'w Principal>> {
-        let (passwords, tokens) = match &head.credential {
-            Ok(Some(Credential::Basic { .. })) => (true, false),
-            Ok(Some(Credential::Bearer(_))) => (false, true),
-            Ok(None) | Err(_) => (true, true),
+        let (passwords, tokens, certificates) = match &head.credential {
+            Ok(Some(Credential::Basic { .. })) => (true, false, false),
+            Ok(Some(Credential::Bearer(_))) => (false, true, false),
+            Ok(Some(Credential::Certificate(_))) => (false, false, true),
+            Ok(None) | Err(_) => (true, true, true),
         };
         let rules = || {
             self.list.iter().flat_map(|(_, p)| {
                 let basic = p.basic.as_ref().filter(|_| passwords).map(|basic| (*p, "basic", basic.mode));
                 let token = p.token.as_ref().filter(|_| tokens).map(|token| (*p, "token", token.mode));
-                basic.into_iter().chain(token)
+                let certificate = p.certificate.as_ref().filter(|_| certificates);
+                let certificate = certificate.map(|rule| (*p, "certificate", rule.mode));
+                basic.into_iter().chain(token).chain(certificate)
             })
         };
         let is_named = |p: &Principal| match &head.credential {

@@ -6,7 +6,7 @@ use super::{Claim, Denial, Facts, LoginFailure, Reason, TokenClaim, text};
 use crate::auth::Flaw;
 use crate::auth::token::{Claims, Verified};
 use crate::policy::{Principal, TokenRule, Unfit, World};
-use crate::request::{Credential, Head};
+use crate::request::{Certificate, Credential, Head, San};
 use crate::secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +46,7 @@ fn identify<'w>(
     match presented {
         None => anonymous(candidates, request).map(Known::Principal),
         Some(Credential::Bearer(token)) => bearer(candidates, token, facts),
+        Some(Credential::Certificate(shown)) => certificate(candidates, shown, request).map(Known::Principal),
         Some(Credential::Basic { username, password }) => basic(world, candidates, (username, password), facts),
     }
 }
@@ -122,6 +123,28 @@ fn claims_not_granted(unfit: &[(&Principal, &TokenRule, Unfit)], verified: &Veri
     Denial::new(Reason::CredentialRejected).hint(text::not_granted(flaw, &run)).flaw(flaw, &found.join("; "))
 }
 
+/// The first principal that one of its names is granted. A connection has its certificate whatever is asked over it, so
+/// where nobody is known by one it is as good as none.
+fn certificate<'w>(candidates: &[Candidate<'w>], shown: &Certificate, request: &Request<'_>) -> Checked<&'w Principal> {
+    let mut rules = candidates.iter().filter_map(|(_, p)| p.certificate.as_ref().map(|rule| (*p, rule))).peekable();
+    if rules.peek().is_none() {
+        return anonymous(candidates, request);
+    }
+    match rules.find(|(_, rule)| rule.fits(shown)) {
+        Some((principal, _)) => Ok(principal),
+        None => {
+            let denial = Denial::new(Reason::CredentialRejected).hint(text::CERTIFICATE_REJECTED);
+            Err(denial.flaw(Flaw::CertificateNotGranted, &names(shown)).into())
+        }
+    }
+}
+
+fn names(certificate: &Certificate) -> String {
+    let shown = |san: &San| san.to_string().chars().take(200).collect::<String>();
+    let names: Vec<String> = certificate.names.iter().take(8).map(shown).collect();
+    if names.is_empty() { "it has no name that a policy can ask for".to_owned() } else { names.join(" ") }
+}
+
 /// Without a credential: the first anonymous candidate that is granted the request.
 fn anonymous<'w>(candidates: &[Candidate<'w>], request: &Request<'_>) -> Checked<&'w Principal> {
     let granted = |p: &&Principal| p.grant_for(request.operation, request.key, Claims::none()).is_ok();
@@ -130,11 +153,13 @@ fn anonymous<'w>(candidates: &[Candidate<'w>], request: &Request<'_>) -> Checked
         return Ok(principal);
     }
     match anonymous.next() {
-        Some(principal) if candidates.iter().all(|(_, p)| p.basic.is_none() && p.token.is_none()) => Ok(principal),
+        Some(principal) if candidates.iter().all(|(_, p)| !p.proves_itself()) => Ok(principal),
         _ => {
             let password = candidates.iter().any(|(_, p)| p.basic.is_some());
             let token = candidates.iter().any(|(_, p)| p.token.is_some());
-            Err(Denial::new(Reason::CredentialMissing).hint(text::credential_missing(password, token)).into())
+            let certificate = candidates.iter().any(|(_, p)| p.certificate.is_some());
+            let hint = text::credential_missing(password, token, certificate);
+            Err(Denial::new(Reason::CredentialMissing).hint(hint).into())
         }
     }
 }

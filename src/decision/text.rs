@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub(super) const CREDENTIAL_REJECTED: &str = "check the user name, the password, and that no variable is empty";
+pub(super) const CERTIFICATE_REJECTED: &str = "the certificate of this client is for somebody who is not known here";
 pub(super) const TOKEN_REJECTED: &str = "send a token whole, fresh, and asked for with the audience of this proxy";
 pub(super) const SOURCE_UNKNOWN: &str = "the proxy in front must send the client's address in X-Forwarded-For";
 pub(super) const ORIGIN: &str = "push from a program, or from a page of this host";
@@ -24,8 +25,11 @@ fn encode(name: &str) -> String {
 }
 
 /// What to send, of what is taken from there.
-pub(super) const fn credential_missing(password: bool, token: bool) -> &'static str {
+pub(super) const fn credential_missing(password: bool, token: bool, certificate: bool) -> &'static str {
     match (password, token) {
+        (false, false) if certificate => {
+            "connect with a client certificate, for example with curl --cert FILE --key FILE"
+        }
         (true, true) => {
             "send a user name and password (curl -u USER:PASSWORD), or a token (Authorization: Bearer TOKEN)"
         }

@@ -3,10 +3,11 @@
 use super::{Proof, Question, Token};
 use crate::decision::Denial;
 use crate::policy::Policy;
-use crate::request::{Head, RawHead, Web};
+use crate::request::{Certificate, Head, RawHead, San, Web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The body of an imagined request.
@@ -35,6 +36,8 @@ pub struct Described {
     pub proof: Proof,
     /// What the token says that is sent instead.
     pub token: Option<Token>,
+    /// Whom the certificate of the connection's client names; none where it has shown none.
+    pub certificate: Option<Vec<San>>,
     /// The remote end of the connection.
     pub peer: IpAddr,
     /// What the PROXY protocol says.
@@ -55,7 +58,8 @@ impl Described {
     pub fn question(&self, policy: &Policy, web: &Web, now: SystemTime) -> Question {
         let head = RawHead::read(&self.head("")).map_err(|error| Denial::of_head(&error)).map(|raw| {
             let peer = policy.listener(&self.listener).peer(self.peer, self.announced);
-            Head::read(&raw, &peer, self.listener.as_str().into(), web)
+            let certificate = self.certificate.clone().map(|names| Arc::new(Certificate { names }));
+            Head::read(&raw, &peer, self.listener.as_str().into(), web).over(certificate.as_ref())
         });
         Question { head, proof: self.proof, token: self.token.clone(), body: self.body.clone(), now }
     }

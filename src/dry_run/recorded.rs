@@ -13,7 +13,7 @@ impl Question {
         let proof = match recorded.who {
             Who::Impostor => Proof::Wrong,
             Who::Unknown => Proof::Unknown,
-            Who::Principal(_) | Who::User(_) | Who::Token { .. } | Who::Nobody => Proof::Right,
+            Who::Principal(_) | Who::User(_) | Who::Token { .. } | Who::Certificate(_) | Who::Nobody => Proof::Right,
         };
         let now = recorded.time.unwrap_or(now);
         let token = match &recorded.who {

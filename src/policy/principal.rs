@@ -1,6 +1,6 @@
 //! Principals: who may be, from where, and what they are granted.
 
-use super::{From, Grant, Miss, Mode, Operation, PayloadLimits, QuotaRule, TokenRule};
+use super::{CertificateRule, From, Grant, Miss, Mode, Operation, PayloadLimits, QuotaRule, TokenRule};
 use crate::auth::PasswordHash;
 use crate::auth::token::Claims;
 use crate::request::GroupingKey;
@@ -15,6 +15,8 @@ pub struct Principal {
     pub basic: Option<Basic>,
     /// How a token proves it; none where none does.
     pub token: Option<TokenRule>,
+    /// How a client certificate proves it; none where none does.
+    pub certificate: Option<CertificateRule>,
     /// Whether a request without a credential is it.
     pub anonymous: bool,
     /// From where it may be used.
@@ -39,6 +41,11 @@ pub struct Basic {
 }
 
 impl Principal {
+    /// Whether a credential proves it.
+    pub fn proves_itself(&self) -> bool {
+        self.basic.is_some() || self.token.is_some() || self.certificate.is_some()
+    }
+
     /// The grant that covers the request, for somebody whose token says `claims`.
     ///
     /// # Errors

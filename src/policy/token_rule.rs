@@ -33,6 +33,7 @@ pub struct Condition {
 pub struct ClaimGlob {
     source: String,
     ignores_case: bool,
+    within: &'static [char],
     separators: Vec<char>,
     pieces: Vec<Pattern>,
 }
@@ -93,16 +94,21 @@ impl ClaimGlob {
     /// # Errors
     /// Why the text is not a pattern.
     pub fn read(source: &str, ignores_case: bool) -> Result<Self, PatternError> {
+        Self::read_within(source, &['/', ':'], ignores_case)
+    }
+
+    /// Compiles a pattern in which `*` stays between these characters.
+    pub(super) fn read_within(source: &str, within: &'static [char], ignores_case: bool) -> Result<Self, PatternError> {
         let (mut separators, mut pieces, mut piece) = (Vec::new(), Vec::new(), String::new());
         let mut chars = source.chars();
         while let Some(c) = chars.next() {
             match c {
-                '/' | ':' => {
+                c if within.contains(&c) => {
                     separators.push(c);
                     pieces.push(std::mem::take(&mut piece));
                 }
                 '\\' => match chars.next().ok_or(PatternError::DanglingEscape)? {
-                    c @ ('/' | ':') => {
+                    c if within.contains(&c) => {
                         separators.push(c);
                         pieces.push(std::mem::take(&mut piece));
                     }
@@ -119,12 +125,12 @@ impl ClaimGlob {
             return Err(PatternError::Empty);
         }
         let pieces = pieces.iter().map(|piece| Pattern::part(piece)).collect::<Result<_, _>>()?;
-        Ok(Self { source: source.to_owned(), ignores_case, separators, pieces })
+        Ok(Self { source: source.to_owned(), ignores_case, within, separators, pieces })
     }
 
     /// Whether the whole text matches.
     pub fn matches(&self, text: &str) -> bool {
-        let is_separator = |c: char| c == '/' || c == ':';
+        let is_separator = |c: char| self.within.contains(&c);
         let lower;
         let text = if self.ignores_case {
             lower = text.to_ascii_lowercase();

@@ -75,6 +75,7 @@ impl Handler for Proxy {
         let mut world = self.live.load();
         let request_id = (self.ids)();
         let time = Time::new(&*self.clock, started, &self.limits);
+        let certificate = wire.certificate().cloned();
         let (head, story) = match head {
             Err(refused) => {
                 let reply = Reply { request_id: &request_id, would_deny: None, json: false, shutdown };
@@ -88,7 +89,7 @@ impl Handler for Proxy {
                 }
                 let read = |world: &World| {
                     let from = world.policy.listener(listener).peer(peer, announced);
-                    Head::read(&raw, &from, listener.clone(), &self.web)
+                    Head::read(&raw, &from, listener.clone(), &self.web).over(certificate.as_ref())
                 };
                 let mut head = read(&world);
                 let reply = Reply { request_id: &request_id, would_deny: None, json: head.accepts_json, shutdown };

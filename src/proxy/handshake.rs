@@ -46,6 +46,12 @@ impl Failure {
     /// The client does not speak TLS.
     pub(super) const NOT_TLS: Self = Self { cause: "not_tls", detail: Cow::Borrowed("the client speaks no TLS") };
 
+    /// The client's certificate was signed by a trusted authority, but its names cannot be read.
+    pub(super) const UNREADABLE_CERTIFICATE: Self = Self {
+        cause: "client_certificate",
+        detail: Cow::Borrowed("the names in the client's certificate cannot be read"),
+    };
+
     /// The library's word for it.
     pub(super) fn of(error: &io::Error) -> Self {
         let detail = error.to_string().into();
@@ -54,6 +60,8 @@ impl Failure {
         };
         let cause = match tls {
             Error::PeerIncompatible(_) | Error::NoApplicationProtocol => "incompatible",
+            // Only a certificate of the client is ever looked at here.
+            Error::NoCertificatesPresented | Error::InvalidCertificate(_) => "client_certificate",
             Error::AlertReceived(alert) if concerns_certificate(*alert) => "certificate_refused",
             Error::AlertReceived(_) => "closed",
             _ => "protocol",

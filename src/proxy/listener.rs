@@ -139,6 +139,9 @@ impl<H: Handler> Listener<H> {
                 NextHead::Idle => return self.metrics.count_limit(Limit::Idle.name()),
                 NextHead::Ended => return,
             };
+            if wire.outlived_its_certificate(self.clock.wall()) {
+                return;
+            }
             let _counted = InFlight::enter(&self.in_flight);
             let (listener, shutdown) = (&self.name, &self.draining);
             let incoming = Incoming { head, peer, announced, listener, started, wire: &mut wire, shutdown };

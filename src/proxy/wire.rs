@@ -9,7 +9,8 @@ use super::head::{NextHead, next_head};
 use super::prefixed::Prefixed;
 use super::proxy_protocol::{self, Announcement};
 use crate::policy::Limits;
-use crate::request::{Method, RawHead, Version};
+use crate::request::{Certificate, Method, RawHead, Version};
+use crate::tls;
 use bytes::{Buf, Bytes, BytesMut};
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::date::get_cached_date;
@@ -19,7 +20,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -39,6 +40,7 @@ pub struct Wire {
     method: Method,
     version: Version,
     chunked_answer: bool,
+    certificate: Option<(Arc<Certificate>, SystemTime)>,
 }
 
 /// What is left of the current body.
@@ -78,6 +80,7 @@ impl Wire {
             method: Method::Get,
             version: Version::Http11,
             chunked_answer: false,
+            certificate: None,
         }
     }
 
@@ -115,8 +118,23 @@ impl Wire {
         let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
         let plain = Prefixed { prefix: std::mem::take(&mut self.buffer), stream: plain };
         let stream = TlsAcceptor::from(config).accept(plain).await.map_err(|e| Failure::of(&e))?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        if let Some(shown) = shown {
+            let (certificate, until) = tls::names(shown).ok_or(Failure::UNREADABLE_CERTIFICATE)?;
+            self.certificate = Some((Arc::new(certificate), until));
+        }
         self.stream = Box::new(stream);
         Ok(())
+    }
+
+    /// What the client proved to hold in the handshake.
+    pub(super) fn certificate(&self) -> Option<&Arc<Certificate>> {
+        self.certificate.as_ref().map(|(certificate, _)| certificate)
+    }
+
+    /// Whether the client's certificate has come to its end since then.
+    pub(super) fn outlived_its_certificate(&self, now: SystemTime) -> bool {
+        self.certificate.as_ref().is_some_and(|(_, until)| *until < now)
     }
 
     /// Waits for the next head; `started` is called at its first byte.

@@ -42,6 +42,11 @@ impl Suggestion {
         let who = match &recorded.who {
             Who::Principal(name) | Who::User(name) => name.to_string(),
             Who::Token { issuer, .. } => format!("token-of-{issuer}"),
+            Who::Certificate(names) => {
+                let name = names.first().map(|san| san.name.as_str()).unwrap_or_default();
+                let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+                format!("certificate-of-{}", name.chars().take(48).map(plain).collect::<String>())
+            }
             Who::Nobody | Who::Impostor | Who::Unknown => "unnamed".to_owned(),
         };
         let jobs = self.seen.entry(who).or_default();

@@ -1,8 +1,10 @@
 //! The credential that a request presents, read but not yet verified.
 
+use super::Certificate;
 use crate::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -21,6 +23,8 @@ pub enum Credential {
     },
     /// RFC 6750, or the password of [`TOKEN_USER`]
     Bearer(Secret),
+    /// What the client proved when the connection began, where the request presents nothing itself
+    Certificate(Arc<Certificate>),
 }
 
 /// Why an `Authorization` header names no credential. The texts quote nothing of it.

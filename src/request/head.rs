@@ -2,7 +2,7 @@
 
 use super::raw::{Method, RawHead, Version};
 use super::trace::trace_id;
-use super::{Credential, CredentialError, Peer, SourceError, Target, TargetError, Web, client_address};
+use super::{Certificate, Credential, CredentialError, Peer, SourceError, Target, TargetError, Web, client_address};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -78,6 +78,16 @@ pub struct Head {
 const PASSED: &[&str] = &["accept", "accept-encoding", "traceparent", "user-agent"];
 
 impl Head {
+    /// The same request over a connection whose client proved to hold the certificate. What the request itself presents
+    /// goes before it.
+    #[must_use]
+    pub fn over(mut self, certificate: Option<&Arc<Certificate>>) -> Self {
+        if matches!(self.credential, Ok(None)) {
+            self.credential = Ok(certificate.cloned().map(Credential::Certificate));
+        }
+        self
+    }
+
     /// Reads a head that came over `listener` from `peer`.
     pub fn read(raw: &RawHead, peer: &Peer<'_>, listener: Arc<str>, web: &Web) -> Self {
         let trace_id = raw.field("traceparent").and_then(trace_id);

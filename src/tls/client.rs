@@ -1,6 +1,7 @@
 //! TLS towards a server whose certificate is always verified.
 
-use super::{TlsError, pem};
+use super::TlsError;
+use super::client_auth::authorities;
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore};
@@ -12,21 +13,17 @@ use std::sync::Arc;
 /// # Errors
 /// What is wrong with the authorities.
 pub fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    match ca_file {
-        Some(file) => {
-            for authority in pem::certificates(file)? {
-                let not_one = |e: rustls::Error| TlsError::Certificate { file: file.to_owned(), what: e.to_string() };
-                roots.add(authority).map_err(not_one)?;
-            }
-        }
+    let roots = match ca_file {
+        Some(file) => authorities(file)?,
         None => {
+            let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
                 return Err(TlsError::NoAuthorities);
             }
+            roots
         }
-    }
+    };
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|e| TlsError::Library(e.to_string()))?;

@@ -2,7 +2,9 @@
 
 use super::http::Connection;
 use pushguard::tls::TlsFiles;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
+};
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -29,7 +31,7 @@ pub struct Pair {
 impl Pair {
     /// Writes both into a folder; the key only for its owner.
     pub fn write(&self, folder: &Path) -> TlsFiles {
-        let files = TlsFiles { certificate: folder.join("tls.crt"), key: folder.join("tls.key") };
+        let files = TlsFiles { certificate: folder.join("tls.crt"), key: folder.join("tls.key"), clients: None };
         std::fs::write(&files.certificate, &self.certificate).unwrap();
         std::fs::write(&files.key, &self.key).unwrap();
         files
@@ -49,10 +51,32 @@ pub fn days(days: u64) -> Range<SystemTime> {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
+        Self(CertifiedIssuer::self_signed(Self::params(name), KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn params(name: &str) -> CertificateParams {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+        params
+    }
+
+    /// Another one that this one vouches for, with names of its own.
+    pub fn vouch_for(&self, name: &str, names: &[&str]) -> Self {
+        let mut params = Self::params(name);
+        params.subject_alt_names = sans(names);
+        Self(CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.0).unwrap())
+    }
+
+    /// The pair of a client with these names, `DNS:…`, `URI:…` or `email:…`.
+    pub fn issue_client(&self, names: &[&str], life: Range<SystemTime>) -> Pair {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.subject_alt_names = sans(names);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.distinguished_name.push(DnType::CommonName, "ci.example.com");
+        (params.not_before, params.not_after) = (life.start.into(), life.end.into());
+        let key = KeyPair::generate().unwrap();
+        Pair { certificate: params.signed_by(&key, &self.0).unwrap().pem(), key: key.serialize_pem() }
     }
 
     pub fn pem(&self) -> String {
@@ -83,10 +107,25 @@ impl Authority {
             None => builder.with_no_client_auth(),
             Some(pair) => {
                 let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
-                builder.with_client_auth_cert(vec![pair.der()], key).unwrap()
+                let chain = CertificateDer::pem_slice_iter(pair.certificate.as_bytes()).map(Result::unwrap);
+                builder.with_client_auth_cert(chain.collect(), key).unwrap()
             }
         })
     }
+}
+
+fn sans(names: &[&str]) -> Vec<SanType> {
+    let san = |name: &&str| {
+        let (kind, value) = name.split_once(':').unwrap();
+        let value = value.try_into().unwrap();
+        match kind {
+            "DNS" => SanType::DnsName(value),
+            "URI" => SanType::URI(value),
+            "email" => SanType::Rfc822Name(value),
+            _ => panic!("no kind of name: {name}"),
+        }
+    };
+    names.iter().map(san).collect()
 }
 
 /// A TLS session over a connection; the handshake is done.

@@ -13,11 +13,28 @@ const PROGRAM: u64 = 26 * MIB;
 const CONNECTION: u64 = 12 * 1024;
 /// What TLS adds to one.
 const TLS: u64 = 36 * 1024;
+/// What the certificate of its client adds: a chain of two or three, and the names in it.
+const CLIENT_CERTIFICATE: u64 = 8 * 1024;
 /// A quota state, with the room that its table keeps free.
 const QUOTA: u64 = 48;
 /// The hundredth of the limit that may be used: the rest is for what the kernel keeps of sockets and files.
 const USED: u64 = 90;
 const MIB: u64 = 1024 * 1024;
+
+/// What is spoken on listeners.
+#[derive(Clone, Copy)]
+pub(super) struct Tls {
+    /// One of them speaks TLS.
+    pub(super) server: bool,
+    /// One of them takes certificates of clients.
+    pub(super) clients: bool,
+}
+
+impl Tls {
+    fn of_connection(self) -> u64 {
+        (if self.server { TLS } else { 0 }) + (if self.clients { CLIENT_CERTIFICATE } else { 0 })
+    }
+}
 
 /// What is held at most, by what bounds it.
 pub(super) struct Worst {
@@ -25,11 +42,11 @@ pub(super) struct Worst {
 }
 
 impl Worst {
-    /// `verifier_kib` is the arena of the password verifier; `tls` whether a listener speaks TLS.
-    pub(super) fn of(limits: &Limits, verifier_kib: u32, tls: bool) -> Self {
+    /// `verifier_kib` is the arena of the password verifier.
+    pub(super) fn of(limits: &Limits, verifier_kib: u32, tls: Tls) -> Self {
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let head = number(limits.head_size.bytes);
-        let connection = CONNECTION.saturating_add(head).saturating_add(if tls { TLS } else { 0 });
+        let connection = CONNECTION.saturating_add(head).saturating_add(tls.of_connection());
         let connections = number(limits.connections);
         let parts = vec![
             (PROGRAM, "the program".to_owned()),
@@ -118,11 +135,13 @@ mod tests {
     #[test]
     fn the_defaults_fit_into_128_mib_and_more_than_fits_is_told() {
         let limits = Limits::default();
-        for tls in [false, true] {
+        let plain = Tls { server: false, clients: false };
+        let tls = Tls { server: true, ..plain };
+        for tls in [plain, tls, Tls { server: true, clients: true }] {
             Worst::of(&limits, 12 * 1024, tls).fits(128 * MIB).unwrap();
         }
         let many = Limits { connections: 2000, ..limits };
-        let text = Worst::of(&many, 12 * 1024, true).fits(128 * MIB).unwrap_err();
+        let text = Worst::of(&many, 12 * 1024, tls).fits(128 * MIB).unwrap_err();
         let told = "this configuration can need 191 MiB, and of the memory limit of 128 MiB 90 % may be used: 125 MiB for \
                     2000 connections (--web.max-connections, --web.max-head-bytes), 26 MiB for the program, 24 MiB for \
                     bodies (--web.max-body-memory), 12 MiB for the password verifier (m of the hashes in the policy), 3 \
@@ -131,8 +150,8 @@ mod tests {
         // It is told a limit that is enough.
         let enough =
             text.split("raise the limit to ").nth(1).unwrap().split(' ').next().unwrap().parse::<u64>().unwrap();
-        Worst::of(&many, 12 * 1024, true).fits(enough * MIB).unwrap();
-        assert!(Worst::of(&Limits { body_bytes: u64::MAX, ..limits }, 0, false).fits(u64::MAX).is_err());
+        Worst::of(&many, 12 * 1024, tls).fits(enough * MIB).unwrap();
+        assert!(Worst::of(&Limits { body_bytes: u64::MAX, ..limits }, 0, plain).fits(u64::MAX).is_err());
     }
 
     #[test]

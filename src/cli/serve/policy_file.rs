@@ -14,6 +14,8 @@ pub(super) struct PolicyFile {
     pub(super) listeners: Vec<String>,
     pub(super) body_bytes: u64,
     pub(super) limits: Limits,
+    /// Whether a listener takes certificates of clients.
+    pub(super) asks_clients: bool,
 }
 
 /// What one reading of the file came to.
@@ -100,7 +102,14 @@ impl PolicyFile {
                 self.limits.login_workers
             ),
         });
-        let list: Vec<Problem> = unbound.chain(too_large).chain(dear).collect();
+        let unasked = loaded.policy.principals.iter().filter(|p| p.certificate.is_some() && !self.asks_clients);
+        let unasked = unasked.map(|principal| Problem {
+            line: None,
+            path: format!("principals.{}.certificate", principal.name),
+            message: "no listener asks clients for certificates; start with --web.tls-client-ca-file [NAME=]FILE"
+                .to_owned(),
+        });
+        let list: Vec<Problem> = unbound.chain(too_large).chain(dear).chain(unasked).collect();
         if list.is_empty() { Ok(loaded) } else { Err(Problems { file: file.clone(), list, unreadable: false }) }
     }
 }

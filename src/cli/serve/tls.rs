@@ -5,7 +5,7 @@ use crate::cli::listen::{DEFAULT_NAME, is_name};
 use crate::clock::Clock;
 use crate::config::Fingerprint;
 use crate::metrics::Metrics;
-use crate::tls::{LiveTls, ServerTls, Standing, TlsFiles};
+use crate::tls::{ClientAuth, LiveTls, ServerTls, Standing, TlsFiles};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -26,41 +26,86 @@ pub(super) struct TlsFlags {
     #[arg(long = "web.tls-key-file", env = "PUSHGUARD_WEB_TLS_KEY_FILE", value_name = "[NAME=]FILE")]
     #[arg(value_delimiter = ',')]
     keys: Vec<Named>,
+    /// The authorities that sign the certificates of clients, PEM, for a listener with TLS: a certificate of theirs
+    /// proves a principal by the names in it. It is read again when it changes
+    #[arg(long = "web.tls-client-ca-file", env = "PUSHGUARD_WEB_TLS_CLIENT_CA_FILE", value_name = "[NAME=]FILE")]
+    #[arg(value_delimiter = ',')]
+    authorities: Vec<Named>,
+    /// Whether clients must show such a certificate: required, or optional, where the policy asks for one
+    #[arg(long = "web.tls-client-auth", env = "PUSHGUARD_WEB_TLS_CLIENT_AUTH", value_name = "[NAME=]MODE")]
+    #[arg(value_delimiter = ',')]
+    client_auth: Vec<Named<Demand>>,
 }
 
-/// `[NAME=]FILE`
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Named {
-    name: String,
-    file: PathBuf,
+/// Whether clients must show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Demand {
+    Optional,
+    Required,
 }
 
-impl FromStr for Named {
+impl FromStr for Demand {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, file) = text.split_once('=').filter(|(name, _)| is_name(name)).unwrap_or((DEFAULT_NAME, text));
-        if file.is_empty() {
+        match text {
+            "optional" => Ok(Self::Optional),
+            "required" => Ok(Self::Required),
+            _ => Err(format!("expected [NAME=]optional or [NAME=]required, found {text:?}")),
+        }
+    }
+}
+
+/// `[NAME=]VALUE`
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named<T = PathBuf> {
+    name: String,
+    value: T,
+}
+
+impl<T: FromStr<Err: ToString>> FromStr for Named<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').filter(|(name, _)| is_name(name)).unwrap_or((DEFAULT_NAME, text));
+        if value.is_empty() {
             return Err(format!("expected [NAME=]FILE, found {text:?}"));
         }
-        Ok(Self { name: name.to_owned(), file: file.into() })
+        Ok(Self { name: name.to_owned(), value: value.parse().map_err(|e: T::Err| e.to_string())? })
     }
 }
 
 impl TlsFlags {
+    /// Whether a listener takes certificates of clients.
+    pub(super) fn asks_clients(&self) -> bool {
+        !self.authorities.is_empty()
+    }
+
     /// The files of each listener that has some.
     pub(super) fn files(&self, listeners: &[String]) -> Result<BTreeMap<String, TlsFiles>, String> {
         const CERTIFICATE: &str = "--web.tls-cert-file";
         const KEY: &str = "--web.tls-key-file";
+        const AUTHORITIES: &str = "--web.tls-client-ca-file";
+        const CLIENT_AUTH: &str = "--web.tls-client-auth";
         let certificates = by_name(CERTIFICATE, &self.certificates, listeners)?;
         let mut keys = by_name(KEY, &self.keys, listeners)?;
+        let mut authorities = by_name(AUTHORITIES, &self.authorities, listeners)?;
+        let mut demands = by_name(CLIENT_AUTH, &self.client_auth, listeners)?;
         let mut files = BTreeMap::new();
         for (name, certificate) in certificates {
             let key = keys.remove(&name).ok_or_else(|| missing(&name, CERTIFICATE, KEY))?;
-            files.insert(name, TlsFiles { certificate, key });
+            let demand = demands.remove(&name);
+            let clients = match (authorities.remove(&name), demand) {
+                (Some(ca_file), demand) => Some(ClientAuth { ca_file, required: demand == Some(Demand::Required) }),
+                (None, Some(_)) => return Err(missing(&name, CLIENT_AUTH, AUTHORITIES)),
+                (None, None) => None,
+            };
+            files.insert(name, TlsFiles { certificate, key, clients });
         }
-        match keys.into_keys().next() {
-            Some(name) => Err(missing(&name, KEY, CERTIFICATE)),
+        let lone = [(KEY, keys.into_keys().next()), (AUTHORITIES, authorities.into_keys().next())];
+        let lone = lone.into_iter().chain([(CLIENT_AUTH, demands.into_keys().next())]);
+        match lone.filter_map(|(flag, name)| Some((flag, name?))).next() {
+            Some((flag, name)) => Err(missing(&name, flag, CERTIFICATE)),
             None => Ok(files),
         }
     }
@@ -70,18 +115,18 @@ fn missing(name: &str, given: &str, other: &str) -> String {
     format!("the listener {name:?} has {given} but no {other}; write {other} {name}=FILE")
 }
 
-fn by_name(flag: &str, given: &[Named], listeners: &[String]) -> Result<BTreeMap<String, PathBuf>, String> {
-    let mut files = BTreeMap::new();
-    for Named { name, file } in given {
+fn by_name<T: Clone>(flag: &str, given: &[Named<T>], listeners: &[String]) -> Result<BTreeMap<String, T>, String> {
+    let mut values = BTreeMap::new();
+    for Named { name, value } in given {
         if !listeners.contains(name) {
             let known = listeners.join(", ");
             return Err(format!("{flag}: there is no listener {name:?}; write {flag} NAME=FILE, one of: {known}"));
         }
-        if files.insert(name.clone(), file.clone()).is_some() {
-            return Err(format!("{flag}: the listener {name:?} has two files"));
+        if values.insert(name.clone(), value.clone()).is_some() {
+            return Err(format!("{flag}: the listener {name:?} has it twice"));
         }
     }
-    Ok(files)
+    Ok(values)
 }
 
 /// What a listener speaks TLS with, and the files that it comes from.
@@ -243,7 +288,7 @@ mod tests {
     #[test]
     fn pairs_find_their_listeners() {
         let (cert, key) = ("--web.tls-cert-file", "--web.tls-key-file");
-        let pair = |cert: &str, key: &str| TlsFiles { certificate: cert.into(), key: key.into() };
+        let pair = |cert: &str, key: &str| TlsFiles { certificate: cert.into(), key: key.into(), clients: None };
         let found =
             files(&[cert, "/a=b/c.pem", key, "k.pem", cert, "public=c,admin=d", key, "admin=e", key, "public=f"]);
         let expected =
@@ -253,7 +298,7 @@ mod tests {
             (&[cert, "c"][..], "the listener \"default\" has --web.tls-cert-file but no --web.tls-key-file; write"),
             (&[key, "public=c"], "the listener \"public\" has --web.tls-key-file but no --web.tls-cert-file; write"),
             (&[cert, "pulbic=c"], "--web.tls-cert-file: there is no listener \"pulbic\"; write"),
-            (&[cert, "c", cert, "default=d", key, "k"], "--web.tls-cert-file: the listener \"default\" has two files"),
+            (&[cert, "c", cert, "default=d", key, "k"], "--web.tls-cert-file: the listener \"default\" has it twice"),
             (&[cert, "public="], "expected [NAME=]FILE, found \"public=\""),
         ] {
             let error = files(arguments).unwrap_err();

@@ -82,6 +82,7 @@ fn principals(count: Range<usize>) -> impl Strategy<Value = Vec<Principal>> {
                 hashes: [PasswordHash::parse(PHC).unwrap()].into(),
             }),
             token: None,
+            certificate: None,
             anonymous,
             from,
             grants,

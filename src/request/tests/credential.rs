@@ -14,6 +14,7 @@ fn read(value: impl AsRef<[u8]>) -> String {
     match Credential::read(value.as_ref()) {
         Ok(Credential::Basic { username, password }) => format!("basic {username:?} {:?}", text(&password)),
         Ok(Credential::Bearer(token)) => format!("bearer {:?}", text(&token)),
+        Ok(Credential::Certificate(_)) => panic!("no header shows a certificate"),
         Err(error) => format!("{error:?}"),
     }
 }

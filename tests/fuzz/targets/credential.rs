@@ -16,6 +16,7 @@ fn check(value: &[u8]) {
     let (username, secret) = match &credential {
         Credential::Basic { username, password } => (username.as_str(), password),
         Credential::Bearer(token) => ("", token),
+        Credential::Certificate(_) => panic!("no header shows a certificate"),
     };
     assert!(!username.contains(':') && secret.expose().len() <= value.len());
     if let Credential::Basic { .. } = credential {
@@ -26,7 +27,7 @@ fn check(value: &[u8]) {
     }
     let shown = match &credential {
         Credential::Basic { .. } => format!("Basic {{ username: {username:?}, password: [secret] }}"),
-        Credential::Bearer(_) => "Bearer([secret])".to_owned(),
+        Credential::Bearer(_) | Credential::Certificate(_) => "Bearer([secret])".to_owned(),
     };
     assert_eq!(format!("{credential:?}"), shown);
 }
