@@ -2,120 +2,36 @@
 //! probes, flags and policies in them are those that pushguard has.
 
 mod common;
+#[path = "deploy/manifests.rs"]
+#[allow(dead_code, reason = "other tests use other parts of it")]
+mod manifests;
 
-use common::guard::{PASSWORD, Start};
+use common::guard::{Guard, PASSWORD, Start, with};
 use common::http::Request;
+use common::mint::{RSA, but, encode, github_run, key_set};
 use common::upstream::{Upstream, ok};
-use common::{gateway_is_demanded, skip};
+use manifests::{
+    VARIABLES, at, build, container, documents, environment, fits_the_schemas, list, listeners, one, ports, text, word,
+};
 use pushguard::config::{self, Secrets};
+use serde_json::json;
 use serde_yaml::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
 
-const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
 const OVERLAYS: &[&str] = &["staging/sidecar", "staging/standalone", "production/sidecar", "production/standalone"];
-
-fn text(path: &str) -> String {
-    std::fs::read_to_string(Path::new(DEPLOY).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
-}
-
-fn documents(yaml: &str) -> Vec<Value> {
-    use serde::Deserialize as _;
-    serde_yaml::Deserializer::from_str(yaml).map(|document| Value::deserialize(document).unwrap()).collect()
-}
-
-/// What kustomize makes of a folder; none, after saying so, where there is no kustomize.
-fn build(folder: &str) -> Option<String> {
-    let kustomize = std::env::var("KUSTOMIZE").unwrap_or_default();
-    if kustomize.is_empty() {
-        skip("kustomize (make test fetches it, or KUSTOMIZE=/path)", false);
-        return None;
-    }
-    let output = Command::new(kustomize).arg("build").arg(Path::new(DEPLOY).join("kubernetes").join(folder)).output();
-    let output = output.expect("kustomize runs");
-    assert!(output.status.success(), "{folder}: {}", String::from_utf8_lossy(&output.stderr));
-    Some(String::from_utf8(output.stdout).unwrap())
-}
 
 fn overlay(name: &str) -> Option<Vec<Value>> {
     Some(documents(&build(&format!("overlays/{name}"))?))
 }
 
-/// Follows a path such as `spec.template.spec`.
-#[track_caller]
-fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
-    path.split('.').fold(value, |value, key| match key.parse::<usize>() {
-        Ok(index) => value.get(index).unwrap_or_else(|| panic!("no {path}")),
-        Err(_) => value.get(key).unwrap_or_else(|| panic!("no {key} of {path} in {value:?}")),
-    })
-}
-
-#[track_caller]
-fn word(value: &Value, path: &str) -> String {
-    at(value, path).as_str().unwrap_or_else(|| panic!("{path} is no text")).to_owned()
-}
-
-#[track_caller]
-fn one<'v>(documents: &'v [Value], kind: &str, name: &str) -> &'v Value {
-    let is = |v: &&Value| word(v, "kind") == kind && word(v, "metadata.name") == name;
-    documents.iter().find(is).unwrap_or_else(|| panic!("no {kind} {name}"))
-}
-
-fn list(value: &Value) -> Vec<Value> {
-    value.as_sequence().cloned().unwrap_or_default()
-}
-
-/// The container of pushguard, wherever it stands.
-fn container(documents: &[Value]) -> Value {
-    let pods = documents.iter().filter(|d| word(d, "kind") == "Deployment");
-    let containers = pods.flat_map(|d| list(at(d, "spec.template.spec.containers")));
-    containers.into_iter().find(|c| word(c, "name") == "pushguard").expect("a container named pushguard")
-}
-
-fn environment(container: &Value) -> BTreeMap<String, String> {
-    list(at(container, "env")).iter().map(|v| (word(v, "name"), word(v, "value"))).collect()
-}
-
-fn ports(container: &Value) -> BTreeMap<String, u64> {
-    list(at(container, "ports")).iter().map(|p| (word(p, "name"), at(p, "containerPort").as_u64().unwrap())).collect()
-}
-
-/// Every variable that some command knows.
-static VARIABLES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let help = |command: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_pushguard")).args([command, "--help"]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let help = ["serve", "sweep"].map(help).concat();
-    help.split("[env: ").skip(1).filter_map(|rest| rest.split('=').next()).map(str::to_owned).collect()
-});
-
-/// The listeners that an environment binds, by name.
-fn listeners(environment: &BTreeMap<String, String>) -> BTreeMap<String, u64> {
-    let address = |pair: &str| {
-        let (name, address) = pair.split_once('=').unwrap_or(("default", pair));
-        (name.to_owned(), address.rsplit_once(':').unwrap().1.parse().unwrap())
-    };
-    environment["PUSHGUARD_WEB_LISTEN_ADDRESS"].split(',').map(address).collect()
-}
-
 #[test]
 fn every_manifest_builds_and_fits_the_schemas() {
-    let folders = OVERLAYS.iter().map(|o| format!("overlays/{o}")).chain(["base".to_owned()]);
-    let validate = std::env::var("PUSHGUARD_KUBERNETES_VALIDATE").unwrap_or_default();
-    for folder in folders {
+    for folder in OVERLAYS.iter().map(|o| format!("overlays/{o}")).chain(["base".to_owned()]) {
         let Some(built) = build(&folder) else { return };
-        if !Path::new(&validate).exists() {
-            return skip("the schemas (make test-needs installs kubernetes-validate)", gateway_is_demanded());
-        }
-        let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
-        std::fs::write(file.path(), &built).unwrap();
-        for version in ["1.33", "1.37"] {
-            let output = Command::new(&validate).args(["--strict", "-k", version]).arg(file.path()).output().unwrap();
-            assert!(output.status.success(), "{folder}, {version}: {}", String::from_utf8_lossy(&output.stdout));
-        }
+        fits_the_schemas(&folder, &documents(&built));
     }
 }
 
@@ -148,7 +64,10 @@ fn the_settings_of_the_manifests_are_flags_and_the_ports_are_bound() {
 fn policy(documents: &[Value], secrets: &Path) -> String {
     let policy =
         at(one(documents, "ConfigMap", "pushguard-policy"), "data")["policy.yaml"].as_str().unwrap().to_owned();
-    policy.replace("/etc/pushguard-secrets", secrets.to_str().unwrap())
+    let policy = policy.replace("/etc/pushguard-secrets", secrets.to_str().unwrap());
+    // The issuer cannot be asked from here.
+    let keys = format!("preset: github-actions, jwks_file: {:?},", secrets.join("keys.json"));
+    with(&policy, "preset: github-actions,", &keys)
 }
 
 #[test]
@@ -161,6 +80,7 @@ fn it_starts_with_the_settings_of_the_manifests_and_answers_their_probes() {
         let folder = start.folder.path().to_owned();
         std::fs::copy(folder.join("ci.phc"), folder.join("operator.phc")).unwrap();
         std::fs::write(folder.join("policy.yaml"), policy(&documents, &folder)).unwrap();
+        std::fs::write(folder.join("keys.json"), key_set(&[RSA.jwk()])).unwrap();
         for (variable, value) in environment(&container) {
             let value = match variable.as_str() {
                 "PUSHGUARD_POLICY_FILE" => folder.join("policy.yaml").to_str().unwrap().to_owned(),
@@ -188,12 +108,53 @@ fn it_starts_with_the_settings_of_the_manifests_and_answers_their_probes() {
             assert_eq!(word(get, "port"), "admin", "{name}");
             Request::get(word(get, "path")).send(guard.admin()).is(200, "", format!("{name} {probe}"));
         }
-        // From this machine nobody is let in: it is neither the cluster nor a runner, nor has it said who it is.
+        // What is run by `kubectl exec` sees the same settings.
+        let mut exec = Command::new(env!("CARGO_BIN_EXE_pushguard"));
+        let state = folder.join("state");
+        assert!(environment(&container).contains_key("PUSHGUARD_STATE_DIR"));
+        let shown = exec.args(["ranges", "show"]).env("PUSHGUARD_STATE_DIR", &state).output().unwrap();
+        // The list of this test is a seed, which is not kept.
+        let looked = format!("{}: no address list is kept there", state.display());
+        assert!(String::from_utf8_lossy(&shown.stderr).contains(&looked), "{name}: {shown:?}");
+        a_run_proves_itself(name, &documents, &guard);
+        // With a password nobody is let in from this machine: it is neither the cluster nor a runner.
         for listener in ["internal", "public"] {
             let push = Request::post("/metrics/job/ci/workflow/x", "exunit_tests_total 1\n").basic("ci", PASSWORD);
             let answer = push.send(guard.listener(listener));
             assert!(name.starts_with("staging") == (answer.status == 200), "{name} {listener}: {}", answer.status);
         }
+    }
+}
+
+/// A run of GitHub Actions pushes by its identity, which is made for this place and no other.
+fn a_run_proves_itself(name: &str, documents: &[Value], guard: &Guard) {
+    let host = word(one(documents, "Ingress", "pushguard"), "spec.rules.0.host");
+    let now = SystemTime::now() - Duration::from_secs(30);
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let run = but(&github_run(now), "repository_owner_id", json!("123456"));
+    let labels = [("workflow", "Elixir/Phoenix CI"), ("repository", "acme/app"), ("branch", "main")];
+    let labels: String = labels.iter().map(|(name, value)| format!("/{name}@base64/{}", encode(value))).collect();
+    let push = |audience: &str| {
+        let token = format!("Bearer {}", RSA.token(&but(&run, "aud", json!(audience))));
+        let push = Request::post(format!("/metrics/job/ci{labels}"), "exunit_tests_total 1\n");
+        let answer = push.header("Authorization", &token).send(guard.listener("public"));
+        guard.record(&answer)
+    };
+    let taken = push(&format!("https://{host}"));
+    assert_eq!((&taken["verdict"], &taken["principal"], &taken["would_deny"]), ("allow", "workflows", ""), "{name}");
+    let elsewhere = push("https://push.elsewhere.example");
+    let refused = if name.starts_with("staging") { "would_deny" } else { "reason" };
+    assert_eq!(&elsewhere[refused], "credential_rejected", "{name}");
+}
+
+/// The tests that stand beside the policies.
+#[test]
+fn the_policies_do_what_their_tests_say() {
+    for environment in ["staging", "production"] {
+        let policy =
+            Path::new(manifests::DEPLOY).join("kubernetes/overlays").join(environment).join("settings/policy.yaml");
+        let output = Command::new(env!("CARGO_BIN_EXE_pushguard")).arg("test").arg(policy).output().unwrap();
+        assert!(output.status.success(), "{environment}: {}", String::from_utf8_lossy(&output.stdout));
     }
 }
 

@@ -160,7 +160,15 @@ fn a_refusal_is_told_and_never_fails_the_build_unless_asked() {
         assert!(summary.contains("exunit_tests_total 42") && summary.contains("credential_rejected"), "{summary}");
     }
     let none = Step::new(&url).with("INPUT_AUDIENCE", "https://push.example.com").run();
-    assert_eq!(none.outputs(0)["reason"], "no_token", "a fork has no identity");
+    assert_eq!(none.outputs(0)["reason"], "no_token", "the permission is missing");
+    assert!(none.said().contains("::warning::"), "{}", none.said());
+    for (input, value) in [("INPUT_AUDIENCE", "https://push.example.com"), ("INPUT_USERNAME", "ci")] {
+        let fork = Step::new(&url).with(input, value).with("INPUT_FORK", "true").with("INPUT_FAIL", "true").run();
+        assert_eq!(fork.outputs(0)["reason"], "skipped", "{}", fork.said());
+        assert!(fork.said().contains("::notice::") && fork.file("summary").is_empty(), "{}", fork.said());
+    }
+    let own = Step::new(&url).with("INPUT_USERNAME", "ci").with("INPUT_PASSWORD", PASSWORD).with("INPUT_FORK", "true");
+    assert_eq!(own.run().outputs(0)["pushed"], "true", "a fork that was given a password uses it");
     let absent = Step::new(&url).with("INPUT_FILE", "/nowhere").run();
     assert_eq!(absent.outputs(0)["reason"], "no_file");
 }

@@ -54,13 +54,19 @@ while IFS= read -r line; do
 done <<< "$labels"
 target="${url%/}/metrics$path"
 
+# A pull request from a fork has neither secrets nor an identity, and nobody can mend that.
+if [ "${INPUT_FORK:-false}" = true ] && [ -z "${ACTIONS_ID_TOKEN_REQUEST_URL:-}${INPUT_PASSWORD:-}" ] &&
+    [ -n "${INPUT_AUDIENCE:-}${INPUT_USERNAME:-}" ]; then
+    finish false skipped "a pull request from a fork has no credential"
+fi
+
 # Secrets go to curl in a file, never as an argument that other processes can read.
 credential="$work/credential"
 (umask 077 && : > "$credential")
 quoted() { local text="${1//\\/\\\\}"; printf '"%s"' "${text//\"/\\\"}"; }
 if [ -n "${INPUT_AUDIENCE:-}" ]; then
     [ -n "${ACTIONS_ID_TOKEN_REQUEST_URL:-}" ] ||
-        finish false no_token "the run has no identity: add permissions: { id-token: write }; forks never have one"
+        finish false no_token "the run has no identity: add permissions: { id-token: write }"
     printf 'header = %s\n' "$(quoted "Authorization: Bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN")" > "$credential"
     token="$(curl -sS -f --max-time 20 --retry 2 -K "$credential" -G --data-urlencode "audience=$INPUT_AUDIENCE" \
         "$ACTIONS_ID_TOKEN_REQUEST_URL" 2> "$work/error" | sed -nE 's/.*"value" *: *"([A-Za-z0-9._-]+)".*/\1/p')"
