@@ -57,16 +57,19 @@ test: test-needs ## Install what the tests need, then run all of them: format, c
 	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" \
 	    PROMETHEUS="$$(tests/scripts/prometheus.sh)" PUSHGUARD_REQUIRE_ALL=1 \
 	    KUSTOMIZE="$$(tests/scripts/sid.sh kustomize kustomize version)" \
+	    DOCKER_COMPOSE="$$(tests/scripts/sid.sh docker-compose docker-compose version)" \
 	    INSTA_UPDATE=no cargo test --locked --no-fail-fast
-	cargo run --quiet --locked -- test policies/
+	cargo run --quiet --locked -- test policies/ deploy/kubernetes/overlays/*/settings
 
 .PHONY: test-needs
 test-needs: ## Only install what the tests need
-	@tests/scripts/need.sh cc=build-essential cmake curl openssl python3 python:ensurepip=python3-venv node=nodejs npm
+	@tests/scripts/need.sh cc=build-essential cmake curl openssl python3 python:ensurepip=python3-venv node=nodejs npm \
+	    systemd-analyze=systemd
 	@tests/scripts/components.sh
 	@tests/scripts/gateway.sh > /dev/null
 	@tests/scripts/prometheus.sh > /dev/null
 	@tests/scripts/sid.sh kustomize kustomize version > /dev/null
+	@tests/scripts/sid.sh docker-compose docker-compose version > /dev/null
 	@$(MAKE) -s $(CLIENTS)/python/.installed $(CLIENTS)/node/.installed $(CLIENTS)/deploy/.installed
 
 .PHONY: gateways
@@ -126,7 +129,7 @@ $(CLIENTS)/browser/.installed: tests/browser/package.json
 
 .PHONY: image-root
 image-root: ## Do the steps of deploy/Dockerfile without an engine, and run what comes of them
-	@tests/scripts/need.sh cc=build-essential cmake curl unshare=util-linux setpriv=util-linux
+	@tests/scripts/need.sh cc=build-essential cmake curl python3 unshare=util-linux ip=iproute2
 	@tests/scripts/image-root.sh
 
 .PHONY: dist

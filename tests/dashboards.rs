@@ -226,6 +226,7 @@ principals:
     from:   anywhere
     grants: [{{ operations: [push], job: ci, labels: {{ "*": "*" }} }}, {{ operations: [delete], job: old, mode: report }}]
     quotas: [{{ per: principal, burst: 4, period: 1m }}]
+    payload: {{ max_bytes: 1KiB }}
   run:
     token:  {{ issuer: ghes, claims: {{ repository_owner_id: "11", repository_id: "22" }} }}
     from:   {{ prefer: [gone] }}
@@ -281,6 +282,7 @@ impl House {
             push(run.clone()).basic("ci", PASSWORD).send(internal);
             push(run.clone()).basic("ci", "wrong").send(internal);
             push("x 1".to_owned()).basic("ci", PASSWORD).send(internal);
+            push("x 1\n".repeat(300)).basic("ci", PASSWORD).send(internal);
             Request::delete("/metrics/job/other").basic("ci", PASSWORD).send(internal);
             // No handshake.
             let mut plain = Connection::open(guard.listener("public"));
