@@ -66,16 +66,16 @@ fn scraped(scrape: &Scrape) -> Finding {
 }
 
 fn reachable(flags: &Flags, around: &[String], profiling: bool) -> Finding {
-    const TODO: &str =
+    const REMEDY: &str =
         "start it with --web.listen-address=127.0.0.1:9092, or let a network policy admit pushguard alone";
     let profiles = if profiling { ", its profiles too" } else { "" };
     let open = flags.open_addresses();
     match (around.is_empty(), open.is_empty()) {
         (false, _) => {
-            finding(Level::Bad, "reachable", format!("it answers under {}{profiles}; {TODO}", around.join(", ")))
+            finding(Level::Bad, "reachable", format!("it answers under {}{profiles}; {REMEDY}", around.join(", ")))
         }
         (true, false) => {
-            finding(Level::Note, "reachable", format!("it listens on {}{profiles}; {TODO}", open.join(", ")))
+            finding(Level::Note, "reachable", format!("it listens on {}{profiles}; {REMEDY}", open.join(", ")))
         }
         (true, true) => finding(Level::Ok, "reachable", "on loopback only"),
     }

@@ -55,6 +55,10 @@ impl Prometheus {
         Some(prometheus)
     }
 
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     fn get(&self, path: &str) -> Value {
         Request::get(path).send(self.address).is(200, "", path).json()["data"].clone()
     }
