@@ -76,7 +76,7 @@ fn a_route_of_the_gateway_api_takes_the_place_of_the_ingress() {
         assert_eq!(word(route, "spec.hostnames.0"), "push.staging.example.com", "{form}: the host of the environment");
         let backend = at(route, "spec.rules.0.backendRefs.0");
         assert_eq!((word(backend, "name"), at(backend, "port").as_u64()), (service.to_owned(), Some(9093)), "{form}");
-        assert!(word(route, "spec.parentRefs.0.name") != "");
+        assert!(!word(route, "spec.parentRefs.0.name").is_empty());
     }
 }
 
@@ -95,6 +95,21 @@ fn the_operator_of_prometheus_scrapes_both_by_ports_that_exist() {
         .map(|e| (known[&word(e, "port")], e.get("honorLabels").and_then(Value::as_bool).unwrap_or(false)))
         .collect();
     assert_eq!(scraped, [(9091, true), (9095, false)], "what was pushed keeps its labels");
+}
+
+#[test]
+fn dashboards_and_rules_come_as_config_maps() {
+    let components = ["components/sidecar", "overlays/staging/settings", "../prometheus"];
+    let Some(built) = build_on(OWN, &components) else { return };
+    fits_the_schemas("dashboards", &built);
+    let dashboards = one(&built, "ConfigMap", "pushguard-dashboards");
+    assert_eq!(word(dashboards, "metadata.labels.grafana_dashboard"), "1");
+    for file in ["gate.json", "ci.json"] {
+        let shipped = text(&format!("prometheus/dashboards/{file}"));
+        assert_eq!(at(dashboards, "data").get(file).and_then(Value::as_str), Some(shipped.as_str()), "{file}");
+    }
+    let rules = at(one(&built, "ConfigMap", "pushguard-rules"), "data");
+    assert_eq!(rules.get("rules.yml").and_then(Value::as_str), Some(text("prometheus/rules.yml").as_str()));
 }
 
 #[test]
