@@ -112,6 +112,7 @@ pub struct Upstream {
     shared: Arc<Shared>,
     /// Kept open, where nobody accepts.
     listener: Option<TcpListener>,
+    accepting: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Upstream {
@@ -146,7 +147,7 @@ impl Upstream {
             state.connections.push(stream);
         }
         drop(state);
-        Self { address, shared, listener: Some(listener) }
+        Self { address, shared, listener: Some(listener), accepting: None }
     }
 
     /// Passes everything on to a gateway, byte by byte.
@@ -178,14 +179,14 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
-        let (accepting, each) = (shared.clone(), Arc::new(each));
-        std::thread::spawn(move || {
+        let (served, each) = (shared.clone(), Arc::new(each));
+        let accepting = std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                if accepting.over.load(Ordering::SeqCst) {
+                if served.over.load(Ordering::SeqCst) {
                     return;
                 }
-                accepting.state.lock().unwrap().connections.extend(stream.try_clone());
-                let (shared, each) = (accepting.clone(), each.clone());
+                served.state.lock().unwrap().connections.extend(stream.try_clone());
+                let (shared, each) = (served.clone(), each.clone());
                 std::thread::spawn(move || {
                     if asks_for_status(&stream) {
                         let page = shared.state.lock().unwrap().status.clone();
@@ -196,7 +197,7 @@ impl Upstream {
                 });
             }
         });
-        Self { address, shared, listener: None }
+        Self { address, shared, listener: None, accepting: Some(accepting) }
     }
 
     pub fn url(&self) -> String {
@@ -238,9 +239,10 @@ impl Drop for Upstream {
         for stream in &self.shared.state.lock().unwrap().connections {
             let _ = stream.shutdown(Shutdown::Both);
         }
-        // Wakes the thread that accepts.
-        if self.listener.is_none() {
+        // Wakes the thread that accepts, and waits until the port is closed: who connects from now on is refused.
+        if let Some(accepting) = self.accepting.take() {
             let _ = TcpStream::connect(self.address);
+            let _ = accepting.join();
         }
     }
 }

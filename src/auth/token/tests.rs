@@ -1,4 +1,4 @@
-//! Names of claims, their texts, and JSON without doubt. Tokens themselves are in `tests/tokens.rs`.
+//! Names of claims, their texts, and JSON without doubt. Tokens themselves are in `tests/it/tokens.rs`.
 
 use super::json::{JsonFault, object};
 use super::*;
