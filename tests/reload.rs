@@ -165,6 +165,40 @@ fn a_changed_password_file_is_noticed_and_the_old_password_refused_at_once() {
     login("another password").is(200, "", "the secret is back");
 }
 
+/// A hash for which no memory was set aside is not taken into use, and who could log in still can.
+#[test]
+fn a_hash_that_needs_too_much_memory_leaves_the_old_policy_in_use() {
+    // Refused by its numbers, whatever its password.
+    let dear = "$argon2id$v=19$m=65536,t=3,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g\n";
+    let upstream = Upstream::start(|_| ok());
+    for (flag, value, said) in [
+        (
+            "--login.max-memory",
+            "32MiB",
+            "needs m=65536 KiB for each of --login.workers 1, and --login.max-memory sets 32768",
+        ),
+        (
+            "--memory.limit",
+            "128MiB",
+            "64 MiB for the password verifier (--login.workers, m of the hashes in the policy)",
+        ),
+    ] {
+        let start = Start::new(&quickstart(), &upstream.url()).flag("--policy.watch-interval", "0s").flag(flag, value);
+        let guard = start.env("PUSHGUARD_WEB_ENABLE_LIFECYCLE", "true").run();
+        let login = || push("ci").basic("ci", PASSWORD).send(guard.address());
+        login().is(200, "", "before");
+        let secret = guard.folder.path().join("ci.phc");
+        let good = std::fs::read_to_string(&secret).unwrap();
+        std::fs::write(&secret, format!("{good}{dear}")).unwrap();
+        let text = reload(&guard).is(500, "", flag).text();
+        assert!(text.contains(said), "{text}");
+        login().is(200, "", "the password of the policy in use");
+        assert_eq!(metric(&guard, "pushguard_config_last_reload_successful"), 0.0, "{flag}");
+        std::fs::write(&secret, good).unwrap();
+        reload(&guard).is(200, "", "mended");
+    }
+}
+
 #[test]
 fn what_was_spent_stays_spent_and_what_needs_a_restart_is_refused() {
     let upstream = Upstream::start(|_| ok());

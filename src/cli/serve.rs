@@ -155,6 +155,7 @@ impl Serve {
             body_bytes: self.limits.limits().body_bytes,
             limits: self.limits.limits(),
             asks_clients: self.tls.asks_clients(),
+            memory: None,
         };
         let Reading { outcome, watched } = source.read();
         let policy = match outcome {
@@ -179,7 +180,7 @@ impl Serve {
     fn start(
         &self,
         policy: Policy,
-        file: (PolicyFile, Watched),
+        mut file: (PolicyFile, Watched),
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Result<(), String> {
@@ -194,9 +195,9 @@ impl Serve {
         let names: Vec<String> = file.0.listeners.iter().cloned().chain([ADMIN.to_owned()]).collect();
         let certificates = Certificates::read(self.tls.files(&names)?, clock.clone(), metrics.clone())?;
         let tls = memory::Tls { server: !certificates.are_none(), clients: self.tls.asks_clients() };
-        let worst = memory::Worst::of(&self.limits.limits(), policy.verifier_memory_kib(), tls);
         if let Some(limit) = self.memory_limit.or_else(memory::limit).filter(|limit| *limit > 0) {
-            worst.fits(limit)?;
+            memory::Worst::of(&self.limits.limits(), policy.verifier_memory_kib(), tls).fits(limit)?;
+            file.0.memory = Some((limit, tls));
         }
         let door = |listen: &Listen| {
             let bound = bind(listen)?;

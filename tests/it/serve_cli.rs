@@ -141,6 +141,26 @@ fn a_body_that_never_fits_ends_the_start_with_1() {
 }
 
 #[test]
+fn a_hash_that_needs_more_memory_than_is_set_aside_ends_the_start_with_1() {
+    let start = |workers: &str, memory: &str| {
+        let start = Start::new(&quickstart(), "http://127.0.0.1:1").flag("--login.workers", workers);
+        start.flag("--memory.limit", "0").flag("--login.max-memory", memory)
+    };
+    for (workers, memory, said) in [
+        ("1", "8MiB", "needs m=12288 KiB for each of --login.workers 1, and --login.max-memory sets 8192 KiB aside"),
+        ("4", "47MiB", "needs m=12288 KiB for each of --login.workers 4, and --login.max-memory sets 48128 KiB aside"),
+    ] {
+        let (status, text) = start(workers, memory).fail();
+        assert_eq!(status.code(), Some(1), "{text}");
+        assert!(text.contains("policy.yaml: principals.ci.basic.password_hash_file: a hash in it"), "{text}");
+        assert!(text.contains(said) && text.contains("pushguard hash"), "{text}");
+        assert!(!text.contains("msg=listening"), "{text}");
+    }
+    drop(start("1", "12MiB").run());
+    drop(start("4", "48MiB").run());
+}
+
+#[test]
 fn what_cannot_be_bound_ends_the_start_with_2() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().map(|address| (taken, address.to_string())).unwrap();

@@ -22,7 +22,7 @@ const USED: u64 = 90;
 const MIB: u64 = 1024 * 1024;
 
 /// What is spoken on listeners.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Tls {
     /// One of them speaks TLS.
     pub(super) server: bool,
@@ -42,7 +42,7 @@ pub(super) struct Worst {
 }
 
 impl Worst {
-    /// `verifier_kib` is the arena of the password verifier.
+    /// `verifier_kib` is the arena of one worker that verifies passwords.
     pub(super) fn of(limits: &Limits, verifier_kib: u32, tls: Tls) -> Self {
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let head = number(limits.head_size.bytes);
@@ -55,7 +55,10 @@ impl Worst {
                 connections.saturating_mul(connection),
                 format!("{connections} connections (--web.max-connections, --web.max-head-bytes)"),
             ),
-            (u64::from(verifier_kib) * 1024, "the password verifier (m of the hashes in the policy)".to_owned()),
+            (
+                number(limits.login_workers).saturating_mul(u64::from(verifier_kib) * 1024),
+                "the password verifier (--login.workers, m of the hashes in the policy)".to_owned(),
+            ),
             (number(limits.quota_keys).saturating_mul(QUOTA), "quota states".to_owned()),
             (
                 number(limits.upstream_writes).saturating_mul(limits.answer_bytes),
@@ -144,9 +147,13 @@ mod tests {
         let text = Worst::of(&many, 12 * 1024, tls).fits(128 * MIB).unwrap_err();
         let told = "this configuration can need 191 MiB, and of the memory limit of 128 MiB 90 % may be used: 125 MiB for \
                     2000 connections (--web.max-connections, --web.max-head-bytes), 26 MiB for the program, 24 MiB for \
-                    bodies (--web.max-body-memory), 12 MiB for the password verifier (m of the hashes in the policy), 3 \
+                    bodies (--web.max-body-memory), 12 MiB for the password verifier (--login.workers, m of the hashes in the policy), 3 \
                     MiB for quota states; raise the limit to 212 MiB, or lower what is named";
         assert_eq!(text, told);
+        let workers = Limits { login_workers: 4, ..limits };
+        let text = Worst::of(&workers, 12 * 1024, plain).fits(128 * MIB).unwrap_err();
+        assert!(text.contains("48 MiB for the password verifier"), "each has an arena: {text}");
+        let text = Worst::of(&many, 12 * 1024, tls).fits(128 * MIB).unwrap_err();
         // It is told a limit that is enough.
         let enough =
             text.split("raise the limit to ").nth(1).unwrap().split(' ').next().unwrap().parse::<u64>().unwrap();

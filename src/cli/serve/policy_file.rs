@@ -1,8 +1,9 @@
 //! The policy file as `serve` takes it: with its secrets, and with an address for every listener that it relies on.
 
+use super::memory::{Tls, Worst};
 use crate::cli::random;
 use crate::config::{Fingerprint, Loaded, Problem, Problems, Secrets, load_noting};
-use crate::policy::Limits;
+use crate::policy::{Limits, Policy};
 use ring::rand::SystemRandom;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ pub(super) struct PolicyFile {
     pub(super) limits: Limits,
     /// Whether a listener takes certificates of clients.
     pub(super) asks_clients: bool,
+    /// The memory that the process may take, and what listeners speak; none until the start has looked.
+    pub(super) memory: Option<(u64, Tls)>,
 }
 
 /// What one reading of the file came to.
@@ -91,17 +94,6 @@ impl PolicyFile {
             path: format!("principals.{}.payload.max_bytes", principal.name),
             message: format!("a body of {} bytes never fits into --web.max-body-memory", principal.payload.max_bytes),
         });
-        let dear = loaded.policy.principals.iter().filter_map(|p| Some((&p.name, p.basic.as_ref()?)));
-        let dear = dear.filter(|(_, b)| b.hashes.iter().any(|hash| !self.limits.admits_arena(hash.memory_kib())));
-        let dear = dear.map(|(name, _)| Problem {
-            line: None,
-            path: format!("principals.{name}.basic.password_hash_file"),
-            message: format!(
-                "its hashes need more memory than --login.max-memory sets aside for {} at once; make new ones with \
-                 pushguard hash",
-                self.limits.login_workers
-            ),
-        });
         let unasked = loaded.policy.principals.iter().filter(|p| p.certificate.is_some() && !self.asks_clients);
         let unasked = unasked.map(|principal| Problem {
             line: None,
@@ -109,8 +101,33 @@ impl PolicyFile {
             message: "no listener asks clients for certificates; start with --web.tls-client-ca-file [NAME=]FILE"
                 .to_owned(),
         });
-        let list: Vec<Problem> = unbound.chain(too_large).chain(dear).chain(unasked).collect();
+        let list: Vec<Problem> = unbound.chain(too_large).chain(unasked).chain(self.dear(&loaded.policy)).collect();
         if list.is_empty() { Ok(loaded) } else { Err(Problems { file: file.clone(), list, unreadable: false }) }
+    }
+
+    /// Users whose hashes there is no memory to verify with.
+    fn dear(&self, policy: &Policy) -> Vec<Problem> {
+        let (most, workers) = (self.limits.login_memory_kib, self.limits.login_workers);
+        let mut problems = Vec::new();
+        for principal in &policy.principals {
+            let own = principal.basic.iter().flat_map(|basic| basic.hashes.iter()).filter(|hash| !hash.is_decoy());
+            let needed = own.map(|hash| hash.memory_kib()).max().unwrap_or_default();
+            if !self.limits.admits_arena(needed) {
+                let message = format!(
+                    "a hash in it needs m={needed} KiB for each of --login.workers {workers}, and --login.max-memory \
+                     sets {most} KiB aside for all of them; set it to {} KiB, or make a new hash with pushguard hash",
+                    u64::from(needed).saturating_mul(u64::try_from(workers).unwrap_or(u64::MAX)),
+                );
+                let path = format!("principals.{}.basic.password_hash_file", principal.name);
+                problems.push(Problem { line: None, path, message });
+            }
+        }
+        if let (true, Some((limit, tls))) = (problems.is_empty(), self.memory)
+            && let Err(message) = Worst::of(&self.limits, policy.verifier_memory_kib(), tls).fits(limit)
+        {
+            problems.push(Problem { line: None, path: "principals".to_owned(), message });
+        }
+        problems
     }
 }
 
