@@ -113,9 +113,13 @@ impl<'w> Candidates<'w> {
             _ => false,
         };
         let reports = |(_, _, mode): &(&Principal, &str, Mode)| notes.rule_reports(*mode);
-        let found = match rules().find(|(p, ..)| is_named(p)) {
+        // All of it is looked for, and to the end: what were left out for a user that there is would tell it.
+        let named = rules().fold(None, |found, rule| found.or(Some(rule).filter(|(p, ..)| is_named(p))));
+        let fitting = rules().filter(reports).find(|(p, ..)| granted(p));
+        let any = rules().find(reports);
+        let found = match named {
             Some(named) => Some(named).filter(reports),
-            None => rules().filter(reports).find(|(p, ..)| granted(p)).or(rules().find(reports)),
+            None => fitting.or(any),
         };
         let Some((principal, rule, _)) = found else { return notes.excuse(Err(denial)) };
         notes.would_refuse(*denial, Some(format!("{}.{rule}", principal.name).into()));

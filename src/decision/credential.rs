@@ -5,7 +5,7 @@ use super::decide::{Checked, Request};
 use super::{Claim, Denial, Facts, LoginFailure, Reason, TokenClaim, text};
 use crate::auth::Flaw;
 use crate::auth::token::{Claims, Verified};
-use crate::policy::{Principal, TokenRule, Unfit, World};
+use crate::policy::{Basic, Principal, TokenRule, Unfit, World};
 use crate::request::{Certificate, Credential, Head, San};
 use crate::secret::Secret;
 use std::sync::Arc;
@@ -61,11 +61,13 @@ fn basic<'w>(
     (username, password): (&String, &Secret),
     facts: &Facts,
 ) -> Checked<Known<'w>> {
-    let mut with_password = candidates.iter().filter_map(|(i, p)| p.basic.as_ref().map(|basic| (*i, *p, basic)));
-    if with_password.clone().next().is_none() {
+    let with_password = || candidates.iter().filter_map(|(i, p)| p.basic.as_ref().map(|basic| (*i, *p, basic)));
+    if with_password().next().is_none() {
         return Err(rejected(Flaw::PasswordNotTaken, "").into());
     }
-    let found = with_password.find(|(_, _, basic)| basic.username == *username);
+    // To the end of the list: where a name is found must not tell that it is there.
+    let named = |candidate: &(usize, &Principal, &Basic)| candidate.2.username == *username;
+    let found = with_password().fold(None, |found, candidate| found.or(Some(candidate).filter(named)));
     match (&facts.login, found) {
         (None, _) => Ok(Known::Claim(Claim {
             principal: found.map(|(index, ..)| index),

@@ -52,6 +52,9 @@ pub struct ExhaustedRule {
 const MOST: usize = 1000;
 
 fn shortened(text: String) -> String {
+    if text.len() <= MOST {
+        return text;
+    }
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
