@@ -41,7 +41,7 @@ const ROWS: &[(&str, Here)] = &[
     ("Prometheus target up", Shows("\"1\"")),
     ("test metric pushed", Shows("200")),
     ("and read back", Shows("\"workflow\":\"smoke\"")),
-    ("workflow green", Needs("GitHub; the action is tried in tests/push_action.rs")),
+    ("workflow green", Needs("GitHub; the action is tried in tests/it/push_action.rs")),
     ("dashboard shows", Needs("Grafana; what it shows is asked for in tests/dashboards.rs")),
     ("old groups known", Shows("1 fresh")),
     ("cleaning works", Shows("202")),
