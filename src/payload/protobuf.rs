@@ -9,7 +9,7 @@ mod wire;
 use super::fault::{Fault, Faults};
 use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
-use super::series::SeriesSet;
+use super::series::{SeriesSet, of_name};
 use super::summary::{Family, Summary, collision};
 use super::text::cursor::{is_label_name, is_metric_name};
 use std::cell::Cell;
@@ -26,7 +26,7 @@ pub(super) fn check(body: &[u8], rules: &Rules<'_>) -> Result<Summary, Vec<Fault
         shape: rules.shape,
         names: HashSet::new(),
         families: Vec::new(),
-        series: SeriesSet::new(rules),
+        series: SeriesSet::new(rules, body.len()),
         samples: 0,
         faults: Faults::new(&[], rules.report),
         number: 0,
@@ -103,11 +103,11 @@ impl<'b> Check<'b> {
         if let Some(refusal) = self.rules.metric_refusal(name) {
             self.broken("", &refusal);
         }
-        let mut hashes = Vec::new();
+        let (hash, mut hashes) = (of_name(name), Vec::new());
         for field in Fields::new(message) {
             if let Field { number: 4, value: Value::Bytes(metric) } = field? {
-                self.metric(name, *kind, *value_field, metric).map_err(|fault| format!("{shown}: {fault}"))?;
-                hashes.push(self.series.metric(name));
+                self.metric((name, hash), *kind, *value_field, metric).map_err(|fault| format!("{shown}: {fault}"))?;
+                hashes.push(self.series.metric(hash));
             }
         }
         self.families.push(Family::new(name, *kind, hashes));
@@ -152,7 +152,13 @@ impl<'b> Check<'b> {
         std::str::from_utf8(help).map(|_| ()).map_err(|_| "HELP is not UTF-8".to_owned())
     }
 
-    fn metric(&mut self, family: &[u8], kind: Kind, value_field: u32, metric: &'b [u8]) -> Result<(), String> {
+    fn metric(
+        &mut self,
+        (family, hash): (&[u8], u64),
+        kind: Kind,
+        value_field: u32,
+        metric: &'b [u8],
+    ) -> Result<(), String> {
         self.series.begin();
         let (mut labels, mut samples) = (0, 0);
         for field in Fields::new(metric) {
@@ -179,7 +185,7 @@ impl<'b> Check<'b> {
         if self.samples > self.shape.series {
             return Err(format!("more than {} series", self.shape.series));
         }
-        if !self.series.insert(family) {
+        if !self.series.insert(hash) {
             return Err("the same series stands twice (labels of the path replace those in the body)".to_owned());
         }
         if let Some(missing) = self.series.missing() {

@@ -2,87 +2,68 @@
 //!
 //! The hash is keyed anew for each process, and a collision could only refuse the push of the one who made it.
 
+mod hash;
+mod names;
+
+pub use hash::SeriesHash;
+pub(super) use hash::of_name;
+
 use super::limits::{LabelRules, LabelVerdict, Rules};
-use foldhash::fast;
-use foldhash::quality::RandomState;
-use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher;
-use std::sync::LazyLock;
-
-/// One key for all bodies, so that series of different pushes can be compared.
-static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
-
-/// Adds up what tells a metric apart from others in the gateway: the name of its family and its labels, in any order.
-#[derive(Clone, Copy, Debug)]
-pub struct SeriesHash(u64);
-
-impl SeriesHash {
-    /// Begins with the name of the family.
-    pub fn new(family: &[u8]) -> Self {
-        Self(HASHER.hash_one(family))
-    }
-
-    /// Adds a label. The gateway tells an empty one from none, but for `instance`, which it gives to all.
-    pub fn label(&mut self, name: &[u8], value: &[u8]) {
-        if !value.is_empty() || name != b"instance" {
-            self.0 = self.0.wrapping_add(HASHER.hash_one((name, value)));
-        }
-    }
-
-    /// The sum.
-    pub fn value(self) -> u64 {
-        self.0
-    }
-}
-
-/// Names beyond which a set is searched faster than a list.
-const FEW_NAMES: usize = 32;
+use hash::{AsItIs, Hashes, of_label, of_number};
+use names::Names;
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 /// The series seen so far, and the one that is being read.
-pub(super) struct SeriesSet<'r> {
-    hasher: &'static RandomState,
-    seen: HashSet<u64, fast::RandomState>,
-    rules: &'r Rules<'r>,
-    labels: Option<&'r LabelRules<'r>>,
+pub(super) struct SeriesSet<'b> {
+    seen: Hashes,
+    rules: &'b Rules<'b>,
+    labels: Option<&'b LabelRules<'b>>,
     /// The labels of the path, added up.
     path: u64,
     /// The labels of the series being read, added up: a sum, so that their order does not matter.
     sum: u64,
     /// Those without a value: to Prometheus they are none, to the gateway they are.
-    empty: SeriesHash,
+    empty: u64,
     /// What the gateway replaces or adds: lines that differ in it are metrics apart to its parser, and one to its store.
     replaced: u64,
     /// The metrics of more than one line, each with its labels as spelled.
-    spelled: HashMap<u64, u64, fast::RandomState>,
+    spelled: HashMap<u64, u64, BuildHasherDefault<AsItIs>>,
     /// The label that belongs to the type.
     special: u64,
     /// Which of the required labels were seen, bit by bit.
     required: u64,
-    names: Vec<u64>,
-    many: HashSet<u64, fast::RandomState>,
+    names: Names<'b>,
     scratch: Vec<u8>,
 }
 
-impl<'r> SeriesSet<'r> {
-    pub(super) fn new(rules: &'r Rules<'r>) -> Self {
+/// Bytes of a line with a series as it mostly is, for the room that is made at first.
+const SERIES_BYTES: usize = 64;
+/// Series that room is made for at first.
+const MOST_EXPECTED: usize = 4096;
+
+impl<'b> SeriesSet<'b> {
+    /// For a body of that many bytes.
+    pub(super) fn new(rules: &'b Rules<'b>, bytes: usize) -> Self {
         let mut path = SeriesHash(0);
         for (name, value) in rules.overwritten {
             path.label(name.as_bytes(), value.as_bytes());
         }
         Self {
-            hasher: &HASHER,
-            seen: HashSet::default(),
+            seen: Hashes::with_capacity_and_hasher(
+                (bytes / SERIES_BYTES).min(MOST_EXPECTED),
+                BuildHasherDefault::new(),
+            ),
             rules,
             labels: rules.labels,
             path: path.value(),
             sum: 0,
-            empty: SeriesHash(0),
+            empty: 0,
             replaced: 0,
             spelled: HashMap::default(),
             special: 0,
             required: 0,
-            names: Vec::new(),
-            many: HashSet::default(),
+            names: Names::default(),
             scratch: Vec::new(),
         }
     }
@@ -90,30 +71,33 @@ impl<'r> SeriesSet<'r> {
     /// Begins a series.
     pub(super) fn begin(&mut self) {
         (self.sum, self.special, self.required) = (0, 0, 0);
-        (self.empty, self.replaced) = (SeriesHash(0), 0);
-        self.names.clear();
-        self.many.clear();
+        (self.empty, self.replaced) = (0, 0);
+        self.names.begin();
+    }
+
+    /// The label name that is likely to come next.
+    pub(super) fn expected_name(&self) -> &'b [u8] {
+        self.names.expected()
     }
 
     /// Adds a label; false where the name stands a second time.
-    pub(super) fn label(&mut self, name: &[u8], value: &[u8]) -> bool {
-        let fresh = self.fresh(name);
-        if !fresh {
-            return false;
-        }
-        if self.rules.overwrites(name) || (value.is_empty() && name == b"instance") {
-            self.replaced = self.replaced.wrapping_add(self.hasher.hash_one((name, value)));
+    pub(super) fn label(&mut self, name: &'b [u8], value: &[u8]) -> bool {
+        let Some(known) = self.names.add(name, || self.rules.overwrites(name)) else { return false };
+        let hash = of_label(known.hash, value);
+        let to = if known.overwritten || (value.is_empty() && name == b"instance") {
+            &mut self.replaced
         } else if value.is_empty() {
-            self.empty.label(name, value);
+            &mut self.empty
         } else {
-            self.sum = self.sum.wrapping_add(self.hasher.hash_one((name, value)));
-        }
+            &mut self.sum
+        };
+        *to = to.wrapping_add(hash);
         true
     }
 
-    /// Adds a label of the text format, whose value is still as spelled.
-    pub(super) fn spelled_label(&mut self, name: &[u8], value: &[u8]) -> bool {
-        if memchr::memchr(b'\\', value).is_none() {
+    /// Adds a label whose value may still have escapes.
+    pub(super) fn text_label(&mut self, name: &'b [u8], value: &[u8], escaped: bool) -> bool {
+        if !escaped {
             return self.label(name, value);
         }
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -124,29 +108,16 @@ impl<'r> SeriesSet<'r> {
     }
 
     /// Adds the label that belongs to the type; its value counts as a number: `1` and `1.0` are one bucket.
-    pub(super) fn number(&mut self, name: &[u8], value: f64) -> bool {
-        self.special = self.hasher.hash_one((name, (value + 0.0).to_bits()));
-        self.fresh(name)
+    pub(super) fn number(&mut self, name: &'b [u8], value: f64) -> bool {
+        let Some(known) = self.names.add(name, || self.rules.overwrites(name)) else { return false };
+        self.special = of_number(known.hash, value);
+        true
     }
 
-    fn fresh(&mut self, name: &[u8]) -> bool {
-        let hash = self.hasher.hash_one(name);
-        work(self.names.len().min(FEW_NAMES) + 1);
-        if self.names.len() < FEW_NAMES {
-            let fresh = !self.names.contains(&hash);
-            self.names.push(hash);
-            return fresh;
-        }
-        if self.many.is_empty() {
-            self.many.extend(self.names.iter().copied());
-        }
-        self.many.insert(hash)
-    }
-
-    /// What the policy has against a label, whose value may still be as spelled, if anything.
-    pub(super) fn refusal(&mut self, name: &[u8], value: &[u8], spelled: bool) -> Option<String> {
+    /// What the policy has against a label, whose value may still have escapes, if anything.
+    pub(super) fn refusal(&mut self, name: &[u8], value: &[u8], escaped: bool) -> Option<String> {
         let rules = self.labels.filter(|_| !self.rules.overwrites(name))?;
-        let value = if spelled {
+        let value = if escaped {
             unescape(value, &mut self.scratch);
             self.scratch.as_slice()
         } else {
@@ -168,15 +139,15 @@ impl<'r> SeriesSet<'r> {
     }
 
     /// The first label that the policy demands and the series lacks.
-    pub(super) fn missing(&self) -> Option<&'r str> {
+    pub(super) fn missing(&self) -> Option<&'b str> {
         let rules = self.labels?;
         let missing = |(at, _): &(usize, &&str)| self.required >> (at % 64) & 1 == 0;
         rules.required.iter().enumerate().find(missing).map(|(_, name)| *name)
     }
 
-    /// Ends the series; false where a sample of that name and these labels was seen before.
-    pub(super) fn insert(&mut self, name: &[u8]) -> bool {
-        self.seen.insert(self.hasher.hash_one(name).wrapping_add(self.sum).wrapping_add(self.special))
+    /// Ends the series; false where a sample of the name with that hash and of these labels was seen before.
+    pub(super) fn insert(&mut self, name: u64) -> bool {
+        self.seen.insert(name.wrapping_add(self.sum).wrapping_add(self.special))
     }
 
     /// Whether a line of a metric that has several spells its labels as the others do.
@@ -185,10 +156,9 @@ impl<'r> SeriesSet<'r> {
         *self.spelled.entry(metric).or_insert(spelled) == spelled
     }
 
-    /// What tells the metric being read apart from all others in the gateway.
-    pub(super) fn metric(&self, family: &[u8]) -> u64 {
-        let body = self.sum.wrapping_add(self.empty.value());
-        self.hasher.hash_one(family).wrapping_add(body).wrapping_add(self.path)
+    /// What tells the metric being read, of the family whose name has that hash, apart from all others in the gateway.
+    pub(super) fn metric(&self, family: u64) -> u64 {
+        family.wrapping_add(self.sum).wrapping_add(self.empty).wrapping_add(self.path)
     }
 }
 

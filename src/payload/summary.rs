@@ -23,14 +23,17 @@ pub struct Family {
     pub name: String,
     /// Its type.
     pub kind: Kind,
-    /// A hash of each metric with the labels that the gateway gives it, see [`super::SeriesHash`]; sorted.
+    /// A hash of each metric with the labels that the gateway gives it, each once, see [`super::SeriesHash`].
     pub metrics: Vec<u64>,
 }
 
 impl Family {
     pub(super) fn new(name: &[u8], kind: Kind, mut metrics: Vec<u64>) -> Self {
-        metrics.sort_unstable();
-        metrics.dedup();
+        // Of other types each line is a metric, and none stands twice.
+        if !kind.suffixes().is_empty() {
+            metrics.sort_unstable();
+            metrics.dedup();
+        }
         Self { name: String::from_utf8_lossy(name).into_owned(), kind, metrics }
     }
 }

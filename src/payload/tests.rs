@@ -2,6 +2,7 @@
 
 mod costs;
 mod faults;
+mod labels;
 mod policy;
 
 use super::*;

@@ -36,7 +36,7 @@ pub(super) fn check<'b>(body: &'b [u8], rules: &'b Rules<'b>) -> Result<Summary,
         rules,
         shape: rules.shape,
         families: Families::new(),
-        series: SeriesSet::new(rules),
+        series: SeriesSet::new(rules, body.len()),
         faults: Faults::new(body, rules.report),
         samples: 0,
         start: 0,
@@ -111,7 +111,7 @@ impl<'b> TextCheck<'b> {
             return Ok(());
         }
         let at = cursor.at();
-        let name = cursor.metric_name();
+        let name = cursor.metric_name(self.families.last());
         if name.is_empty() || !cursor.at_blank_or_end() {
             return Err((at, format!("{} needs a metric name", String::from_utf8_lossy(keyword))));
         }
@@ -128,7 +128,7 @@ impl<'b> TextCheck<'b> {
 
     fn help(&mut self, cursor: &mut Cursor<'b>, resolved: Resolved) -> Checked {
         let at = cursor.at();
-        let text = cursor.rest();
+        let text = cursor.take_rest();
         if text.len() > self.shape.help_bytes {
             return Err((at, format!("HELP has more than {} bytes", self.shape.help_bytes)));
         }
@@ -143,7 +143,7 @@ impl<'b> TextCheck<'b> {
 
     fn kind(&mut self, cursor: &mut Cursor<'b>, resolved: Resolved) -> Checked {
         let at = cursor.at();
-        let text = cursor.rest();
+        let text = cursor.take_rest();
         if text.is_empty() {
             return Ok(());
         }
@@ -162,7 +162,7 @@ impl<'b> TextCheck<'b> {
 
     fn sample(&mut self, cursor: &mut Cursor<'b>) -> Checked {
         let at = cursor.at();
-        let name = cursor.metric_name();
+        let name = cursor.metric_name(self.families.last());
         if name.is_empty() {
             return Err((at, no_name(cursor.peek())));
         }
@@ -180,11 +180,11 @@ impl<'b> TextCheck<'b> {
         if self.samples > self.shape.series {
             return Err((at, format!("more than {} series", self.shape.series)));
         }
-        if !self.series.insert(name) {
+        if !self.series.insert(resolved.name) {
             return Err((at, "the same series stands twice (labels of the path replace those in the body)".to_owned()));
         }
         let family = self.families.get_mut(resolved.family);
-        let metric = self.series.metric(family.name());
+        let metric = self.series.metric(family.hash);
         family.add(metric);
         if !kind.suffixes().is_empty() && !self.series.belongs(metric) {
             return Err((at, PIECES.to_owned()));
@@ -210,7 +210,7 @@ impl<'b> TextCheck<'b> {
                 return Ok(special);
             }
             let at = cursor.at();
-            let (name, value) = self.label(cursor)?;
+            let (name, value, escaped) = self.label(cursor)?;
             count += 1;
             if count > self.shape.labels {
                 return Err((at, format!("more than {} labels", self.shape.labels)));
@@ -222,10 +222,10 @@ impl<'b> TextCheck<'b> {
                 })?;
                 self.series.number(name, number)
             } else {
-                if let Some(refusal) = self.series.refusal(name, value, true) {
+                if let Some(refusal) = self.series.refusal(name, value, escaped) {
                     self.broken(at, refusal);
                 }
-                self.series.spelled_label(name, value)
+                self.series.text_label(name, value, escaped)
             };
             if !fresh {
                 return Err((at, format!("the label {} stands twice", String::from_utf8_lossy(name))));
@@ -239,9 +239,10 @@ impl<'b> TextCheck<'b> {
         }
     }
 
-    fn label(&self, cursor: &mut Cursor<'b>) -> Checked<(&'b [u8], &'b [u8])> {
+    /// Its name, its value as spelled, and whether that has escapes.
+    fn label(&self, cursor: &mut Cursor<'b>) -> Checked<(&'b [u8], &'b [u8], bool)> {
         let at = cursor.at();
-        let name = cursor.label_name();
+        let name = cursor.label_name(self.series.expected_name());
         if name.is_empty() {
             return Err((at, "expected a label name (letters, digits and _, not starting with a digit)".to_owned()));
         }
@@ -262,11 +263,11 @@ impl<'b> TextCheck<'b> {
         }
         cursor.skip(1);
         let at = cursor.at();
-        let value = cursor.quoted().map_err(|(column, message)| (column, message.to_owned()))?;
+        let (value, escaped) = cursor.quoted().map_err(|(column, message)| (column, message.to_owned()))?;
         if value.len() > self.shape.value_bytes {
             return Err((at, format!("a label value has more than {} bytes", self.shape.value_bytes)));
         }
-        Ok((name, value))
+        Ok((name, value, escaped))
     }
 
     /// The family of a name; a name is checked where its family begins.
@@ -319,6 +320,9 @@ fn unreadable(body: &[u8]) -> Option<(usize, &'static str)> {
     ];
     if let Some((_, message)) = MARKS.into_iter().find(|(mark, _)| body.starts_with(mark)) {
         return Some((0, message));
+    }
+    if body.is_ascii() {
+        return None;
     }
     let error = std::str::from_utf8(body).err()?;
     Some((error.valid_up_to(), "these bytes are not UTF-8"))

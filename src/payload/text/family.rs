@@ -1,6 +1,7 @@
 //! Metric families of one body: which line belongs to which, and what its type makes of it.
 
 use crate::payload::kind::Kind;
+use crate::payload::series::of_name;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
@@ -18,11 +19,15 @@ pub(super) enum Role {
 pub(super) struct Resolved {
     pub(super) family: usize,
     pub(super) role: Role,
+    /// The hash of the name.
+    pub(super) name: u64,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Family<'b> {
     name: &'b [u8],
+    /// The hash of its name.
+    pub(super) hash: u64,
     pub(super) kind: Option<Kind>,
     pub(super) help: bool,
     pub(super) sampled: bool,
@@ -35,10 +40,6 @@ impl<'b> Family<'b> {
     pub(super) fn begin_sample(&mut self) -> Kind {
         self.sampled = true;
         *self.kind.get_or_insert(Kind::Untyped)
-    }
-
-    pub(super) fn name(&self) -> &'b [u8] {
-        self.name
     }
 
     /// Adds a metric; the lines of a histogram are one.
@@ -81,10 +82,15 @@ impl<'b> Families<'b> {
         self.list.get_mut(index).unwrap_or(&mut self.scrap)
     }
 
+    /// The name that was resolved last.
+    pub(super) fn last(&self) -> &'b [u8] {
+        self.last.map_or(&[], |(name, _)| name)
+    }
+
     /// The family of a name: its own, that of a histogram or summary whose suffix it has, or a new one.
     pub(super) fn resolve(&mut self, name: &'b [u8]) -> Resolved {
         if let Some((last, resolved)) = self.last
-            && last == name
+            && (std::ptr::eq(last, name) || last == name)
         {
             return resolved;
         }
@@ -94,19 +100,20 @@ impl<'b> Families<'b> {
     }
 
     fn look_up(&mut self, name: &'b [u8]) -> Resolved {
+        let hash = of_name(name);
         if let Some(family) = self.by_name.get(name) {
-            return Resolved { family: *family, role: Role::Itself };
+            return Resolved { family: *family, role: Role::Itself, name: hash };
         }
         for (suffix, role) in SUFFIXES {
             let Some(base) = name.strip_suffix(suffix).and_then(|base| self.by_name.get(base)) else { continue };
             let kind = self.list.get(*base).and_then(|family| family.kind);
             if kind == Some(Kind::Histogram) || (kind == Some(Kind::Summary) && role != Role::Bucket) {
-                return Resolved { family: *base, role };
+                return Resolved { family: *base, role, name: hash };
             }
         }
-        self.list.push(Family { name, ..Family::default() });
+        self.list.push(Family { name, hash, ..Family::default() });
         self.by_name.insert(name, self.list.len() - 1);
-        Resolved { family: self.list.len() - 1, role: Role::Itself }
+        Resolved { family: self.list.len() - 1, role: Role::Itself, name: hash }
     }
 
     /// The families that have samples. The gateway drops others.

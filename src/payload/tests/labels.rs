@@ -1,0 +1,69 @@
+//! Label names: none stands twice in a series, whatever the series before had.
+
+use super::*;
+use std::collections::HashSet;
+
+fn line(number: usize, names: &[String]) -> String {
+    let labels: Vec<String> = names.iter().map(|name| format!("{name}=\"v\"")).collect();
+    format!("m{number}{{{}}} 1\n", labels.join(","))
+}
+
+fn wire(number: usize, names: &[String]) -> Vec<u8> {
+    let labels = names.iter().flat_map(|name| field(1, &[field(1, name.as_bytes()), field(2, b"v")].concat()));
+    let metric = [labels.collect::<Vec<u8>>(), field(2, &gauge())].concat();
+    message(&[field(1, format!("m{number}").as_bytes()), varint(3 << 3), varint(1), field(4, &metric)].concat())
+}
+
+/// How many faults of that kind there are, of the few that a report has.
+fn twice(format: Format, body: &[u8]) -> usize {
+    let shape = PayloadShape { labels: 1000, ..PayloadShape::default() };
+    let faults = inspect(format, body, &rules(&shape)).err().unwrap_or_default();
+    assert!(faults.iter().all(|fault| fault.message.contains("stands twice")), "{faults:?}");
+    faults.len()
+}
+
+proptest! {
+    #![proptest_config(cases(2000))]
+
+    /// Series with names that the one before has too, in the same order, in another, more, fewer, or some of them twice.
+    #[test]
+    fn a_name_that_stands_twice_is_found_whatever_stood_before(
+        series in proptest::collection::vec(proptest::collection::vec(0..6_usize, 0..6), 1..6),
+        ahead in prop_oneof![4 => Just(0), 1 => 25..40_usize],
+    ) {
+        // Many names ahead of those that matter: a longer series looks for names in another way.
+        let names = |series: &[usize]| -> Vec<String> {
+            let ahead = (0..ahead).map(|n| format!("ahead_{n}"));
+            ahead.chain(series.iter().map(|n| format!("n{n}"))).collect()
+        };
+        let series: Vec<Vec<String>> = series.iter().map(|series| names(series)).collect();
+        let doubled = |names: &&Vec<String>| names.iter().collect::<HashSet<_>>().len() < names.len();
+        let expected = series.iter().filter(doubled).count();
+        let text: String = series.iter().enumerate().map(|(number, names)| line(number, names)).collect();
+        prop_assert_eq!(twice(Format::Text, text.as_bytes()), expected.min(5), "{}", text);
+        let messages: Vec<u8> = series.iter().enumerate().flat_map(|(number, names)| wire(number, names)).collect();
+        prop_assert_eq!(twice(Format::Protobuf, &messages), expected.min(5), "{}", text);
+    }
+
+    /// Equal series are found in any order of their labels, beside series that are not.
+    #[test]
+    fn a_series_that_stands_twice_is_found_in_any_order_of_its_labels(
+        labels in proptest::collection::btree_map("[a-c]{1,2}", "[a-zA-Z0-9 é]{0,12}", 1..5),
+        shift in 0..5_usize,
+        other in "[a-zA-Z0-9 é]{0,12}",
+    ) {
+        let mut labels: Vec<(String, String)> = labels.into_iter().collect();
+        let line = |labels: &[(String, String)]| {
+            let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+            format!("m{{{}}} 1\n", labels.join(","))
+        };
+        let first = line(&labels);
+        let count = labels.len();
+        labels.rotate_left(shift % count);
+        let second = line(&labels);
+        prop_assert!(checked(Format::Text, format!("{first}{second}").as_bytes()).is_err(), "{first}{second}");
+        labels[0].1 = format!("{other}, and more");
+        let third = line(&labels);
+        prop_assert_eq!(checked(Format::Text, format!("{first}{third}").as_bytes()), Ok(2), "{}{}", first, third);
+    }
+}
