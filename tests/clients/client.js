@@ -1,5 +1,5 @@
 // One call of prom-client: client.js OPERATION URL USER JOB GROUPING-KEY-AS-JSON VALUE.
-// The password is in PASSWORD. Whatever the library rejects with ends this with its text and exit code 1.
+// The password is in PASSWORD; COMPRESSION is gzip, or empty for none. Whatever the library rejects with ends this with its text and exit code 1.
 'use strict';
 
 const { Gauge, Histogram, Pushgateway, Registry } = require('prom-client');
@@ -14,7 +14,9 @@ if (operation === 'pushadd') {
   new Histogram({ name: 'run_seconds', help: 'How long it ran', registers: [registry] }).observe(0.25);
 }
 
-const gateway = new Pushgateway(url, { auth: `${user}:${process.env.PASSWORD}`, timeout: 20000 }, registry);
+const headers = process.env.COMPRESSION ? { 'Content-Encoding': process.env.COMPRESSION } : {};
+const options = { auth: `${user}:${process.env.PASSWORD}`, timeout: 20000, headers };
+const gateway = new Pushgateway(url, options, registry);
 const call = { push: 'push', pushadd: 'pushAdd', delete: 'delete' }[operation];
 gateway[call]({ jobName, groupings: JSON.parse(groupingKey) }).then(
   () => process.exit(0),

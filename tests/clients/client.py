@@ -1,6 +1,6 @@
 """One call of Prometheus' own Python client: client.py OPERATION URL USER JOB GROUPING-KEY-AS-JSON VALUE.
 
-The password is in PASSWORD. Whatever the library raises ends this with its text and exit code 1.
+The password is in PASSWORD; COMPRESSION is gzip, or empty for none. Whatever the library raises ends this with its text and exit code 1.
 """
 
 import json
@@ -29,4 +29,5 @@ arguments = {"job": job, "grouping_key": json.loads(grouping_key), "handler": ha
 if operation == "delete":
     delete_from_gateway(url, **arguments)
 else:
+    arguments["compression"] = os.environ["COMPRESSION"] or None
     {"push": push_to_gateway, "pushadd": pushadd_to_gateway}[operation](url, registry=registry, **arguments)

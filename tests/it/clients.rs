@@ -3,6 +3,7 @@
 use crate::common::gateway::Gateway;
 use crate::common::guard::{Guard, Start};
 use crate::common::http::Request;
+use crate::common::log::Line;
 use crate::common::{gateway_is_demanded, skip};
 use pushguard::secret::Secret;
 use serde_json::{Value, json};
@@ -28,6 +29,8 @@ struct Client {
     program: PathBuf,
     script: &'static str,
     node_modules: PathBuf,
+    /// Whether the library compresses what it pushes.
+    gzip: bool,
 }
 
 /// Whom a call is made as, and for which group.
@@ -46,6 +49,7 @@ impl Client {
             .arg(folder.join(self.script))
             .args([operation, &house.url, USER, call.job, &call.grouping.to_string(), &value.to_string()])
             .env("PASSWORD", call.password)
+            .env("COMPRESSION", if self.gzip { "gzip" } else { "" })
             .env("NODE_PATH", &self.node_modules)
             .output()
             .unwrap_or_else(|e| panic!("{}: {e}", self.program.display()));
@@ -76,7 +80,7 @@ fn programs(name: &str) -> Vec<PathBuf> {
 struct House {
     url: String,
     gateway: Gateway,
-    _guard: Guard,
+    guard: Guard,
 }
 
 fn house() -> Option<House> {
@@ -85,7 +89,7 @@ fn house() -> Option<House> {
     let hash = pushguard::auth::phc::hash(&Secret::new(PASSWORD.into()), *b"sixteen of salt!").unwrap();
     std::fs::write(start.folder.path().join("ci.phc"), hash).unwrap();
     let guard = start.run();
-    Some(House { url: format!("http://{}", guard.address()), gateway, _guard: guard })
+    Some(House { url: format!("http://{}", guard.address()), gateway, guard })
 }
 
 impl House {
@@ -93,6 +97,17 @@ impl House {
     fn groups(&self) -> Vec<Value> {
         let answer = Request::get("/api/v1/metrics").send(self.gateway.address).is(200, "", "/api/v1/metrics");
         answer.json()["data"].as_array().cloned().expect("a list of groups")
+    }
+
+    /// The bytes of the bodies of that many pushes, as they came.
+    fn came(&self, pushes: usize) -> Vec<usize> {
+        let found = self.guard.log.find(|lines| {
+            let lines = lines.iter().filter_map(|line| Line::read(line).ok());
+            let pushed = lines.filter(|line| line.get("msg") == "request" && line.get("operation") != "delete");
+            let bytes: Vec<usize> = pushed.map(|line| line.get("bytes_in").parse().expect("a number")).collect();
+            (bytes.len() == pushes).then_some(bytes)
+        });
+        found.unwrap_or_else(|| panic!("not {pushes} pushes: {:#?}", self.guard.log.raw()))
     }
 }
 
@@ -109,14 +124,14 @@ fn need(what: &str, candidates: impl IntoIterator<Item = PathBuf>) -> Option<Pat
 fn python() -> Option<Client> {
     let path = variable("PUSHGUARD_PYTHON").unwrap_or_else(|| target("clients/python/bin/python"));
     let program = need("the Python client", [path])?;
-    Some(Client { program, script: "client.py", node_modules: PathBuf::new() })
+    Some(Client { program, script: "client.py", node_modules: PathBuf::new(), gzip: false })
 }
 
 fn node() -> Option<Client> {
     let modules = variable("PUSHGUARD_NODE_MODULES").unwrap_or_else(|| target("clients/node/node_modules"));
     let library = need("prom-client", [modules.join("prom-client")])?;
     let program = need("node", programs("node").into_iter().chain(programs("nodejs")))?;
-    Some(Client { program, script: "client.js", node_modules: library.parent()?.to_path_buf() })
+    Some(Client { program, script: "client.js", node_modules: library.parent()?.to_path_buf(), gzip: false })
 }
 
 /// The labels of the one group that the gateway holds, and its families with label sets and values. Of the families
@@ -138,8 +153,9 @@ fn stored(house: &House) -> (Value, Value) {
 }
 
 /// Replace, add, replace again, delete: after each the gateway holds what the library pushed under the labels meant.
-fn pushes_arrive(client: &Client, grouping: Value, labels: Value) {
-    let Some(house) = house() else { return };
+/// Answers the bytes of the three bodies as they came.
+fn pushes_arrive(client: &Client, grouping: Value, labels: Value) -> Vec<usize> {
+    let Some(house) = house() else { return Vec::new() };
     let call = Call { password: PASSWORD, job: "ci", grouping };
     // The gateway gives every metric an instance label, empty where the group has none.
     let mut base = labels.clone();
@@ -161,6 +177,17 @@ fn pushes_arrive(client: &Client, grouping: Value, labels: Value) {
     assert_eq!(stored(&house), (labels, replaced), "a replacement keeps nothing");
     assert_eq!(client.call(&house, "delete", &call, 0), Ok(()));
     assert_eq!(house.groups(), Vec::<Value>::new());
+    house.came(3)
+}
+
+/// What the library compresses arrives as what it does not, and is less on the wire.
+fn compressed_pushes_arrive(client: Client) {
+    let (grouping, labels) = (json!({ "workflow": "nightly" }), json!({ "job": "ci", "workflow": "nightly" }));
+    let plain = pushes_arrive(&client, grouping.clone(), labels.clone());
+    let coded = pushes_arrive(&Client { gzip: true, ..client }, grouping, labels);
+    // The first and the last have a histogram, which is worth compressing.
+    let less = |at: usize| plain.get(at).zip(coded.get(at)).is_none_or(|(plain, coded)| coded < plain);
+    assert!(less(0) && less(2), "{plain:?} {coded:?}");
 }
 
 /// The library tells its user of each refusal, and the gateway never hears of it.
@@ -202,6 +229,49 @@ fn python_values_with_slash_and_space_arrive() {
 fn python_learns_of_refusals() {
     let Some(python) = python() else { return };
     refusals_are_errors(&python);
+}
+
+#[test]
+fn python_pushes_arrive_compressed() {
+    let Some(python) = python() else { return };
+    compressed_pushes_arrive(python);
+}
+
+#[test]
+fn prom_client_pushes_arrive_compressed() {
+    let Some(node) = node() else { return };
+    compressed_pushes_arrive(node);
+}
+
+/// A file that `gzip` made, sent as it is.
+#[test]
+fn curl_pushes_a_compressed_file() {
+    let Some(house) = house() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, zipped) = (folder.path().join("metrics"), folder.path().join("metrics.gz"));
+    let lines: String = (0..50).map(|n| format!("tests{{suite=\"suite {n} ü\"}} {n}\n")).collect();
+    std::fs::write(&plain, format!("# TYPE tests gauge\n{lines}")).unwrap();
+    let gzip = Command::new("gzip").arg("--keep").arg(&plain).status().expect("gzip can be run");
+    assert!(gzip.success());
+    let push = |file: &Path, headers: &[&str], url: &str| {
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--fail-with-body", "-u", &format!("{USER}:{PASSWORD}"), "--data-binary"]);
+        curl.arg(format!("@{}", file.display())).args(headers.iter().flat_map(|header| ["-H", *header])).arg(url);
+        let output = curl.output().expect("curl can be run");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let url = format!("{}/metrics/job/ci/workflow/nightly", house.url);
+    assert_eq!(push(&zipped, &["Content-Encoding: gzip"], &url), (Some(0), String::new()));
+    let (labels, coded) = stored(&house);
+    assert_eq!(labels, json!({ "job": "ci", "workflow": "nightly" }));
+    assert_eq!(coded["tests"].as_array().map(Vec::len), Some(50));
+    assert_eq!(push(&plain, &[], &url), (Some(0), String::new()));
+    assert_eq!(stored(&house), (labels, coded), "the same as without compression");
+    let came = house.came(2);
+    assert!(came[0] * 2 < came[1], "{came:?}");
+    // Without the header it is no text, and curl tells what to do.
+    let (code, told) = push(&zipped, &[], &url);
+    assert!(code == Some(22) && told.contains("Content-Encoding: gzip"), "{code:?} {told}");
 }
 
 #[test]
