@@ -8,14 +8,14 @@ mod volume;
 
 use common::gateway::Gateway;
 use common::guard::{EVERYTHING, Guard};
-use common::http::{Connection, Request, Response};
+use common::http::Request;
 use pushguard::request::{GroupingKey, RawHead, Target, TargetError};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Instant;
+use volume::kept::Kept;
 use volume::rng::Rng;
 use volume::tap::Tap;
-use volume::{Volume, gateways, say, targets};
+use volume::{Volume, gateways, on_every_gateway, say, targets};
 
 /// Groups that the gateway holds at once: each push costs it a look at all of them.
 const BATCH: usize = 40;
@@ -24,33 +24,19 @@ const ROUND: usize = 10_000;
 
 type Labels = BTreeMap<String, String>;
 
-#[test]
-fn paths_on_the_installed_gateway() {
-    run(gateways::installed(), "its own routing");
-}
+on_every_gateway!(run);
 
-#[test]
-fn paths_on_the_newer_gateway() {
-    run(gateways::newer_own_routing(), "its own routing");
-}
-
-#[test]
-fn paths_on_the_newer_gateway_with_the_new_routing() {
-    run(gateways::newer_new_routing(), "the new routing");
-}
-
-fn run(gateway: Option<Gateway>, routing: &str) {
-    let Some(gateway) = gateway else { return };
+fn run(gateway: &Gateway, routing: &str) {
     let (whole, started) = (Volume::read(5000), Instant::now());
     let (volume, seed) = (whole.count(), whole.seed);
-    let name = format!("gateway {} with {routing}", gateways::version(&gateway));
+    let name = format!("gateway {} with {routing}", gateways::version(gateway));
     let mut rng = Rng::new(seed);
     let mut counts = Counts::default();
     let mut left = volume;
     while left > 0 {
         let tap = Tap::new(gateway.address);
         let guard = Guard::start(EVERYTHING, &tap.url());
-        let mut bench = Bench::new(&gateway, &tap, &guard, &mut counts, seed);
+        let mut bench = Bench::new(gateway, &tap, &guard, &mut counts, seed);
         for _ in 0..ROUND.min(left).div_ceil(BATCH) {
             let targets: Vec<Vec<u8>> = (0..BATCH.min(left)).map(|_| targets::target(&mut rng)).collect();
             left -= targets.len();
@@ -244,26 +230,6 @@ fn stored<'a>(pushes: impl Iterator<Item = (&'a GroupingKey, &'a str)>) -> BTree
         key.labels().clone().into_iter().chain([job]).collect::<Labels>()
     };
     pushes.map(|(key, body)| (labels(key), body.trim_start_matches("m ").trim_end().to_owned())).collect()
-}
-
-/// A connection that is opened again where the other side has ended it.
-struct Kept {
-    address: SocketAddr,
-    connection: Connection,
-}
-
-impl Kept {
-    fn to(address: SocketAddr) -> Self {
-        Self { address, connection: Connection::open(address) }
-    }
-
-    fn exchange(&mut self, request: &Request) -> Response {
-        let answer = self.connection.exchange(request);
-        if answer.header("Connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
-            self.connection = Connection::open(self.address);
-        }
-        answer
-    }
 }
 
 /// A target with its bytes escaped as in a byte string.

@@ -242,6 +242,11 @@ impl Connection {
         self.receive(&request.method)
     }
 
+    pub fn try_exchange(&mut self, request: &Request) -> std::io::Result<Response> {
+        self.send(request.bytes());
+        self.try_receive(&request.method)
+    }
+
     /// The next answer to a request of that method, informational ones included.
     pub fn receive(&mut self, method: &str) -> Response {
         self.try_receive(method).unwrap_or_else(|e| panic!("no answer to {method}: {e}"))

@@ -6,6 +6,7 @@ pub mod cases;
 pub mod coded;
 pub mod cut;
 pub mod gateways;
+pub mod kept;
 pub mod prometheus;
 pub mod rng;
 pub mod tap;
@@ -13,3 +14,5 @@ pub mod targets;
 
 #[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use cases::{Chance, Volume, judge, say};
+#[allow(unused_imports, reason = "each test binary uses its own part")]
+pub(crate) use gateways::on_every_gateway;
