@@ -16,8 +16,8 @@
 //! [`groups`] reads what the gateway holds, [`janitor`] removes what is older than the policy keeps it, [`doctor`]
 //! finds what is wrong with it. [`tls`] reads certificates and keys. [`config`] compiles the YAML policy, or tells all its problems. [`ranges`] keeps published
 //! address lists fresh.
-//! [`fetch`] is the one careful HTTPS GET, [`state`] the files that outlive the process. [`admin`] serves metrics and
-//! health. [`cli`] is the command line. [`clock`], [`secret`] and [`shown`] are what everybody needs: time as an argument,
+//! [`fetch`] is the one careful HTTPS GET, [`state`] the files that outlive the process. [`admin`] serves metrics,
+//! health and the status page, [`recent`] is what that page remembers. [`cli`] is the command line. [`clock`], [`secret`] and [`shown`] are what everybody needs: time as an argument,
 //! values that cannot print themselves, and foreign text made fit for a log.
 
 // What comes from outside must not end the process, and only `clock` reads a clock. Tests may do as they like.
@@ -60,6 +60,7 @@ pub mod policy;
 pub mod prefix_set;
 pub mod proxy;
 pub mod ranges;
+pub mod recent;
 pub mod record;
 pub mod replay;
 pub mod request;

@@ -1,15 +1,18 @@
 //! What is told of a request when it is over: one log line and the counters. Nothing else writes either.
 
-use crate::decision::{Decision, Denial, Identity};
+use crate::decision::{Decision, Denial, Identity, WouldDeny};
 use crate::metrics::{Metrics, RequestLabels};
 use crate::policy::Limit;
+use crate::recent::{Event, Recent, Verdict};
 use crate::request::{Credential, GroupingKey, Head, San, Target};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A finished request.
 pub struct Record<'a> {
+    /// When it was over.
+    pub at: SystemTime,
     /// Its id, also in the answer.
     pub request_id: &'a str,
     /// The remote end of the connection.
@@ -71,8 +74,8 @@ impl Record<'_> {
         self.decision.map(|d| d.identity.clone()).unwrap_or_default()
     }
 
-    /// Writes the line and counts.
-    pub fn finish(&self, metrics: &Metrics) {
+    /// Writes the line, counts, and takes note.
+    pub fn finish(&self, metrics: &Metrics, recent: &Recent) {
         let identity = self.identity();
         let operation = identity.operation.map_or("none", |o| o.name());
         let reason = self.denial.map_or("", |d| d.reason.code());
@@ -87,6 +90,7 @@ impl Record<'_> {
             metrics.credentials.count_preferred(principal, listed);
         }
         let would_deny = self.decision.and_then(|d| d.would_deny.as_deref());
+        recent.note(&self.event(&identity, operation, would_deny));
         if let Some(would_deny) = would_deny {
             metrics.count_would_deny(would_deny.denial.reason.code());
         }
@@ -119,6 +123,33 @@ impl Record<'_> {
             generation = self.generation,
             trace_id = self.head.and_then(|h| h.trace_id.as_deref()).unwrap_or_default(),
         );
+    }
+
+    fn event<'a>(
+        &'a self,
+        identity: &'a Identity,
+        operation: &'static str,
+        would_deny: Option<&'a WouldDeny>,
+    ) -> Event<'a> {
+        let (verdict, reason) = match (self.denial, would_deny) {
+            (None, None) => (Verdict::Allowed, ""),
+            (None, Some(would)) => (Verdict::Reported, would.denial.reason.code()),
+            (Some(denial), _) if denial.reason.status() >= 500 => (Verdict::Failed, denial.reason.code()),
+            (Some(denial), _) => (Verdict::Denied, denial.reason.code()),
+        };
+        let would_rule = would_deny.and_then(|would| would.rule.as_ref()).filter(|_| self.denial.is_none());
+        Event {
+            at: self.at,
+            verdict,
+            reason,
+            principal: identity.principal.as_ref(),
+            operation,
+            job: self.key().map_or("", GroupingKey::job),
+            rule: would_rule.or(identity.rule.as_ref()),
+            source: self.head.and_then(|head| head.source.as_ref().ok()).copied(),
+            request_id: self.request_id,
+            gateway: self.upstream,
+        }
     }
 
     fn count(&self, metrics: &Metrics, operation: &'static str, reason: &'static str, principal: Option<&Arc<str>>) {

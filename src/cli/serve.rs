@@ -3,6 +3,8 @@
 mod cleaning;
 mod house;
 mod lists;
+mod log_flags;
+mod look;
 mod memory;
 mod policy_file;
 mod reload;
@@ -22,7 +24,7 @@ use crate::gate::Gate;
 use crate::inventory::{Bounds, Inventory};
 use crate::keys::{self, Keys};
 use crate::live::Live;
-use crate::logging::{self, Lost};
+use crate::logging;
 use crate::metrics::Metrics;
 use crate::policy::{Limit, Policy};
 use crate::proxy::{Connections, Learner, Proxy, Room, Upstream, UpstreamUrl};
@@ -33,6 +35,8 @@ use crate::state::StateFile;
 use cleaning::Cleaning;
 use house::{Door, Exposure, House, bind, exposed};
 use lists::Lists;
+use log_flags::LogFlags;
+use look::{Look, PageFlag};
 use policy_file::{PolicyFile, Reading, Watched};
 use reload::{Reloader, Triggers};
 use ring::rand::SystemRandom;
@@ -103,21 +107,10 @@ pub(super) struct Serve {
     /// the limit of its control group)
     #[arg(long = "memory.limit", env = "PUSHGUARD_MEMORY_LIMIT", value_name = "BYTES", value_parser = bytes)]
     memory_limit: Option<u64>,
-    /// How log lines are written
-    #[arg(
-        long = "log.format",
-        env = "PUSHGUARD_LOG_FORMAT",
-        value_name = "FORMAT",
-        value_enum,
-        default_value = "logfmt"
-    )]
-    log_format: logging::Format,
-    /// What is logged: error, warn, info, debug
-    #[arg(long = "log.level", env = "PUSHGUARD_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
-    log_level: tracing::Level,
-    /// Lines a second for each reason of refusal and each warning; the rest is counted. 0 for all
-    #[arg(long = "log.max-refusals", env = "PUSHGUARD_LOG_MAX_REFUSALS", value_name = "N", default_value_t = 10)]
-    log_refusals: u64,
+    #[command(flatten)]
+    page: PageFlag,
+    #[command(flatten)]
+    log: LogFlags,
     #[command(flatten)]
     tls: TlsFlags,
     #[command(flatten)]
@@ -139,10 +132,7 @@ impl Serve {
     pub(super) fn run(self) -> Outcome {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let metrics = Arc::new(Metrics::new());
-        let lines_lost = metrics.clone();
-        let settings =
-            logging::Settings { format: self.log_format, level: self.log_level, per_second: self.log_refusals };
-        logging::install(settings, clock.clone(), Box::new(move |lost| lines_lost.log.count(lost == Lost::Stalled)));
+        self.log.install(clock.clone(), metrics.clone());
         let outcome = self.run_logged(clock, metrics);
         logging::flush();
         outcome
@@ -156,11 +146,13 @@ impl Serve {
             limits: self.limits.limits(),
             asks_clients: self.tls.asks_clients(),
             memory: None,
+            readings: Arc::default(),
         };
         let Reading { outcome, watched } = source.read();
         let policy = match outcome {
             Ok(loaded) => {
                 policy_file::warn(&loaded);
+                source.readings.taken(clock.wall(), &loaded.warnings);
                 loaded.policy
             }
             Err(problems) => {
@@ -266,6 +258,7 @@ impl Serve {
             body_room: Room::new(limits.body_bytes),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            recent: Arc::default(),
             web: self.web(),
             ids: request_ids(),
         });
@@ -305,8 +298,10 @@ impl Serve {
         let admin_ids = request_ids();
         let (ask, requests) = mpsc::channel(1);
         let reload = self.enable_lifecycle.then_some(ask);
-        services
-            .push(admin_house.open(admin, Arc::new(Admin { metrics, ready: ready.clone(), reload, ids: admin_ids })));
+        let look = Look::new(&proxy, &source, ready.clone());
+        let (audience, status) = (self.page.audience, Box::new(move || look.status()));
+        let admin_handler = Admin { metrics, ready: ready.clone(), reload, audience, status, ids: admin_ids };
+        services.push(admin_house.open(admin, Arc::new(admin_handler)));
         let policy = live.load().policy.clone();
         let (lists, arrival) = Lists::start((&self.lists, &self.ages), &policy, settings, live)?;
         let reloader = Reloader { source, watched, proxy, lists, adopt: Box::new(move |policy| exposure.tell(policy)) };

@@ -75,6 +75,11 @@ impl CleaningMetrics {
         self.last.set(wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64());
     }
 
+    /// Whether the gateway was last seen not to be scraped.
+    pub fn scrape_is_broken(&self) -> bool {
+        self.scrape_broken.get() == 1
+    }
+
     /// Notes whether the gateway can be scraped.
     pub fn set_scrape_broken(&self, broken: bool) {
         self.scrape_broken.set(i64::from(broken));

@@ -17,6 +17,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::payload::Format;
 use crate::policy::{Limit, Limits, World, is_private};
+use crate::recent::Recent;
 use crate::record::Record;
 use crate::request::{Head, Length, Web};
 use async_trait::async_trait;
@@ -46,6 +47,8 @@ pub struct Proxy {
     pub clock: Arc<dyn Clock>,
     /// The counters.
     pub metrics: Arc<Metrics>,
+    /// What was decided last.
+    pub recent: Arc<Recent>,
     /// How the proxy is seen from outside.
     pub web: Web,
     /// Makes request ids.
@@ -106,6 +109,7 @@ impl Handler for Proxy {
             }
         };
         Record {
+            at: self.clock.wall(),
             request_id: &request_id,
             peer,
             listener,
@@ -122,7 +126,7 @@ impl Handler for Proxy {
             upstream: story.upstream,
             generation: world.generation,
         }
-        .finish(&self.metrics);
+        .finish(&self.metrics, &self.recent);
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Upstream {
     writes: Arc<Writes>,
     limits: Limits,
     resolved: parking_lot::Mutex<Option<(Arc<[SocketAddr]>, Tick)>>,
+    /// Which version it last said that it is; empty until then.
+    version: parking_lot::Mutex<String>,
     /// A new connection to the gateway was used.
     connected: Notify,
     clock: Arc<dyn Clock>,
@@ -109,7 +111,13 @@ impl Upstream {
         let resolved = parking_lot::Mutex::new(None);
         let [scrapes, reads] = [limits.upstream_scrapes, limits.upstream_reads].map(room);
         let (pool, connected, doubt, writes) = (Pool::new(transport), Notify::new(), Notify::new(), Arc::default());
-        Ok(Self { url, pool, order, scrapes, reads, writes, limits, resolved, connected, clock, doubt })
+        let version = parking_lot::Mutex::default();
+        Ok(Self { url, pool, order, scrapes, reads, writes, limits, resolved, version, connected, clock, doubt })
+    }
+
+    /// The version that the gateway last told; empty where it did not.
+    pub fn version(&self) -> String {
+        self.version.lock().clone()
     }
 
     /// Whether a write is on its way, waited for or not.

@@ -57,6 +57,12 @@ impl Request {
         self
     }
 
+    /// Asks for another host.
+    pub fn host(mut self, host: &str) -> Self {
+        self.headers.retain(|(name, _)| name != "Host");
+        self.header("Host", host)
+    }
+
     pub fn basic(self, user: &str, password: &str) -> Self {
         let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
         self.header("Authorization", &format!("Basic {pair}"))

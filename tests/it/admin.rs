@@ -1,8 +1,10 @@
 //! The admin listener: what it shows, and that it does nothing else.
 
-use crate::common::guard::{Guard, PASSWORD, Start, quickstart};
+use crate::common::guard::{EVERYTHING, Guard, PASSWORD, Start, quickstart, with};
 use crate::common::http::Request;
 use crate::common::upstream::{Upstream, answer, ok};
+use crate::common::{skip, wait_for};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 /// The samples of the page: name, the text of the labels, value.
 fn samples(guard: &Guard) -> Vec<(String, String, f64)> {
@@ -134,23 +136,137 @@ fn clients_cannot_make_series() {
 }
 
 #[test]
-fn it_only_answers_get_on_its_three_pages() {
+fn it_only_answers_get_on_its_pages() {
     // Nothing of the policy holds here: not even a policy that denies everything.
     let guard = Start::new("version: 1\nprincipals: {}\n", "http://127.0.0.1:1").run();
-    for (path, text) in
-        [("/-/healthy", Some("OK\n")), ("/-/ready", Some("OK\n")), ("/metrics", None), ("/-/ready?x", None)]
-    {
-        let answer = Request::get(path).send(guard.admin()).is(200, "", path);
+    for (path, text) in [
+        ("/-/healthy", Some("OK\n")),
+        ("/-/ready", Some("OK\n")),
+        ("/metrics", None),
+        ("/-/ready?x", None),
+        ("/", None),
+    ] {
+        let answer = Request::get(path).host("localhost").send(guard.admin()).is(200, "", path);
         assert!(text.is_none_or(|text| answer.text() == text), "{path}: {}", answer.text());
         for method in ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"] {
             let answer = Request::new(method, path).send(guard.admin()).is(405, "method_not_allowed", method);
             assert_eq!(answer.header("Allow"), Some("GET"), "{method} {path}");
         }
     }
-    for path in ["/", "/nope", "/debug/pprof/", "/-/quit", "/-/reload", "/metrics/job/a"] {
+    for path in ["/nope", "/index.html", "//", "/debug/pprof/", "/-/quit", "/-/reload", "/metrics/job/a"] {
         for method in ["GET", "PUT"] {
             Request::new(method, path).send(guard.admin()).is(404, "target_unknown", path);
         }
     }
     Request::get("/-/healthy").send(guard.address()).is(403, "source_not_allowed", "the proxy's own listener");
+}
+
+fn page(guard: &Guard) -> String {
+    let answer = Request::get("/").host("localhost").send(guard.admin()).is(200, "", "the status page");
+    for (name, value) in [
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cache-Control", "no-store"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
+    let policy = answer.header("Content-Security-Policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
+    answer.text()
+}
+
+#[test]
+fn the_status_page_tells_what_happened() {
+    let upstream = Upstream::start(|_| ok());
+    let policy = with(&quickstart(), "version: 1\n", "version: 1\nmode: report\nreport_until: 2999-01-01\n");
+    let mut start = Start::new(&quickstart(), &upstream.url());
+    std::fs::write(start.folder.path().join("reporting.yaml"), &policy).unwrap();
+    start = start.flag("--policy.watch-interval", "0s");
+    let guard = start.run();
+    let empty = page(&guard);
+    assert!(empty.contains("generation 1,") && empty.contains("None since the start."), "{empty}");
+    // Nothing that a client chose becomes markup.
+    let evil = "%3Cscript%3Ealert(1)%3C%2Fscript%3E".replace("%2F", "_");
+    let push = |job: &str| Request::post(format!("/metrics/job/{job}"), "m 1\n");
+    guard.record(&push("ci").basic("ci", PASSWORD).send(guard.address()).is(200, "", "a push"));
+    let refused = push(&evil).basic("ci", PASSWORD).send(guard.address()).is(403, "job_not_granted", "a strange job");
+    guard.record(&refused);
+    guard.record(&push("ci").basic("ci", "secret-canary").send(guard.address()).is(
+        401,
+        "credential_rejected",
+        "a guess",
+    ));
+    let busy = page(&guard);
+    for text in [
+        "&lt;script&gt;alert(1)&lt;_script&gt;",
+        "job_not_granted",
+        "credential_rejected",
+        "answers",
+        refused.request_id(),
+    ] {
+        assert!(busy.contains(text), "{text} in {busy}");
+    }
+    assert!(!busy.contains("<script") && !busy.contains("secret-canary") && !busy.contains(PASSWORD), "{busy}");
+    // A policy that is not taken says why, one that only reports says so.
+    let file = guard.folder.path().join("policy.yaml");
+    std::fs::write(&file, "version: 1\nprincipals: { a: { form: <b> } }\n").unwrap();
+    guard.signal("HUP");
+    wait_for("the problems", || page(&guard).contains("not reloaded").then_some(()));
+    let broken = page(&guard);
+    assert!(broken.contains("unknown key &quot;form&quot;") && broken.contains("generation 1,"), "{broken}");
+    std::fs::copy(guard.folder.path().join("reporting.yaml"), &file).unwrap();
+    guard.signal("HUP");
+    wait_for("the next policy", || page(&guard).contains("<code>policy</code> until 2999-01-01").then_some(()));
+    assert!(!page(&guard).contains("not reloaded"));
+}
+
+/// An address of this machine that is not loopback; nothing is sent to find it.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback() && !address.is_unspecified())
+}
+
+#[test]
+fn the_status_page_is_for_this_machine_unless_a_flag_says_otherwise() {
+    let start = |audience: Option<&str>| {
+        let start = Start::bare(EVERYTHING);
+        let file = start.policy_file();
+        let start = start.flag("--policy.file", &file).flag("--admin.listen-address", "0.0.0.0:0");
+        let start = start.flag("--web.listen-address", "127.0.0.1:0").flag("--upstream.url", "http://127.0.0.1:1");
+        audience.into_iter().fold(start, |start, who| start.flag("--admin.status-page", who)).run()
+    };
+    let by_default = start(None);
+    let port = by_default.admin().port();
+    let local = SocketAddr::from(([127, 0, 0, 1], port));
+    let asking = |host: &str, field: Option<(&str, &str)>| {
+        let request = Request::get("/").host(host);
+        field.into_iter().fold(request, |request, (name, value)| request.header(name, value))
+    };
+    for host in ["127.0.0.1", "localhost", &format!("localhost:{port}"), "[::1]:1"] {
+        asking(host, None).send(local).is(200, "", host);
+    }
+    // A page of another site that leads its own name here, and a proxy beside the process.
+    asking("evil.test", None).send(local).is(403, "source_not_allowed", "a name");
+    for name in ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"] {
+        asking("localhost", Some((name, "127.0.0.1"))).send(local).is(403, "source_not_allowed", name);
+    }
+    let nobody = start(Some("nobody"));
+    let admin = SocketAddr::from(([127, 0, 0, 1], nobody.admin().port()));
+    Request::get("/").send(admin).is(404, "target_unknown", "nobody");
+    Request::get("/-/healthy").send(admin).is(200, "", "nobody");
+    let everybody = start(Some("everybody"));
+    let Some(own) = own_address() else {
+        return skip("the status page from another address: this machine has none", false);
+    };
+    let reached = |guard: &Guard| SocketAddr::from((own, guard.admin().port()));
+    asking("push.example.com", None).send(reached(&everybody)).is(200, "", "everybody");
+    let answer = Request::get("/").host("localhost").send(reached(&by_default));
+    let answer = answer.is(403, "source_not_allowed", "another address");
+    assert!(answer.text().contains("--admin.status-page"), "{}", answer.text());
+    for path in ["/metrics", "/-/healthy", "/-/ready"] {
+        Request::get(path).send(reached(&by_default)).is(200, "", path);
+    }
 }

@@ -133,6 +133,7 @@ impl Stand {
             body_room: Room::new(limits.body_bytes),
             clock: shared.clone(),
             metrics: metrics.clone(),
+            recent: Arc::default(),
             web: Web::default(),
             ids: Box::new(move || format!("{stand}-{}", ids.fetch_add(1, std::sync::atomic::Ordering::SeqCst))),
         });

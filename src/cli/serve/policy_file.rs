@@ -1,5 +1,6 @@
 //! The policy file as `serve` takes it: with its secrets, and with an address for every listener that it relies on.
 
+use super::look::Readings;
 use super::memory::{Tls, Worst};
 use crate::cli::random;
 use crate::config::{Fingerprint, Loaded, Problem, Problems, Secrets, load_noting};
@@ -7,6 +8,7 @@ use crate::policy::{Limits, Policy};
 use ring::rand::SystemRandom;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Which file, the names of the listeners that are bound, and the room for bodies and passwords.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub(super) struct PolicyFile {
     pub(super) asks_clients: bool,
     /// The memory that the process may take, and what listeners speak; none until the start has looked.
     pub(super) memory: Option<(u64, Tls)>,
+    /// What came of the last readings.
+    pub(super) readings: Arc<Readings>,
 }
 
 /// What one reading of the file came to.

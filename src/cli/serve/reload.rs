@@ -95,6 +95,7 @@ impl Reloader {
             }
             Err(problems) => {
                 self.proxy.metrics.set_reload_failed();
+                self.source.readings.refused(&problems);
                 for problem in problems.lines() {
                     tracing::error!(msg = "policy problem", problem);
                 }
@@ -112,6 +113,7 @@ impl Reloader {
 
     fn take(&self, loaded: Loaded) -> u64 {
         policy_file::warn(&loaded);
+        self.source.readings.taken(self.proxy.clock.wall(), &loaded.warnings);
         let (old, new) = (self.proxy.live.load(), loaded.policy);
         self.proxy.gate.adopt(&old.policy, &new);
         (self.adopt)(&new);

@@ -27,6 +27,7 @@ impl Upstream {
                     if known.as_ref() != Some(&status) {
                         self.doubt();
                         tell(&status, &metrics);
+                        self.version.lock().clone_from(&status.version);
                         known = Some(status);
                     }
                     sleep(APART).await;
