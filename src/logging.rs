@@ -3,6 +3,7 @@
 //! Nothing waits for a line to be written, and a flood of refusals or warnings is cut to a rate.
 
 mod format;
+mod panics;
 mod queue;
 mod sample;
 
@@ -148,6 +149,7 @@ pub fn install(settings: Settings, clock: Arc<dyn Clock>, lost: Box<dyn Fn(Lost)
     let layer = LogLayer::new(settings, clock, lost, move |line| queue.put(line));
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
     let _ = tracing_log::LogTracer::builder().with_max_level(tracing_log::log::LevelFilter::Error).init();
+    panics::install();
 }
 
 #[cfg(test)]
