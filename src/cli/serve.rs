@@ -12,6 +12,7 @@ mod report_mode;
 mod signals;
 mod stop;
 mod tls;
+mod trust;
 
 use super::gateway;
 use super::limits::LimitFlags;
@@ -49,6 +50,7 @@ use stop::{Running, StopFlags};
 use tls::{Certificates, TlsFlags};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use trust::Trust;
 
 /// Stand in front of a Pushgateway and enforce a policy.
 #[derive(Debug, clap::Args)]
@@ -178,6 +180,7 @@ impl Serve {
     ) -> Result<(), String> {
         self.check_names()?;
         self.check_state_folder()?;
+        let trust = self.upstream_ca_file.as_deref().map(Trust::note);
         let upstream = Arc::new(gateway::upstream(
             &self.upstream_url,
             self.upstream_ca_file.as_deref(),
@@ -202,8 +205,8 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(|e| format!("cannot start threads: {e}"))?;
-        let served =
-            runtime.block_on(self.serve(policy, file, (clock, metrics), certificates, upstream, (doors, admin)));
+        let secured = (certificates, trust);
+        let served = runtime.block_on(self.serve(policy, file, (clock, metrics), secured, upstream, (doors, admin)));
         runtime.shutdown_background();
         served
     }
@@ -232,7 +235,7 @@ impl Serve {
         policy: Policy,
         (source, watched): (PolicyFile, Watched),
         (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
-        certificates: Certificates,
+        (certificates, trust): (Certificates, Option<Trust>),
         upstream: Arc<Upstream>,
         (doors, admin): (Vec<Door>, Door),
     ) -> Result<(), String> {
@@ -273,6 +276,9 @@ impl Serve {
         let mut signals = Signals::new().map_err(cannot_wait)?;
         let hangup = || signal(SignalKind::hangup()).map_err(cannot_wait);
         tokio::spawn(certificates.run(hangup()?, self.watch_interval));
+        if let Some(trust) = trust {
+            tokio::spawn(trust.run(upstream.clone(), hangup()?, self.watch_interval));
+        }
         let hangup = hangup()?;
         let (stop, stopping) = watch::channel(false);
         let (drain, draining) = watch::channel(false);

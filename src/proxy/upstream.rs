@@ -29,7 +29,7 @@ pub(super) use exchange::Reading;
 use order::Order;
 use pingora_core::BError;
 use pingora_http::{RequestHeader, ResponseHeader};
-use pool::{Pool, Transport};
+use pool::{Pool, Transport, Trust};
 use rustls::ClientConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -104,7 +104,7 @@ impl Upstream {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, E> {
         let transport = match url.tls_name() {
-            Some(name) => Transport::Tls { config: tls()?, name: name.clone() },
+            Some(name) => Transport::Tls { trust: Trust::new(tls()?), name: name.clone() },
             None => Transport::Plain,
         };
         let order = Order::new(limits.upstream_writes, limits.upstream_queue, limits.group_queue);
@@ -118,6 +118,11 @@ impl Upstream {
     /// The version that the gateway last told; empty where it did not.
     pub fn version(&self) -> String {
         self.version.lock().clone()
+    }
+
+    /// Verifies the gateway's certificate by `config` from the next connection on.
+    pub fn trust(&self, config: Arc<ClientConfig>) {
+        self.pool.trust(config);
     }
 
     /// Whether a write is on its way, waited for or not.

@@ -194,7 +194,8 @@ impl Certificates {
     }
 }
 
-async fn pause(interval: Duration) {
+/// Waits so long; for ever where it is zero.
+pub(super) async fn pause(interval: Duration) {
     if interval.is_zero() {
         return std::future::pending().await;
     }

@@ -25,6 +25,7 @@ const RESOLVED: Duration = Duration::from_secs(5);
 pub(in crate::proxy) struct Reading {
     session: HttpSession,
     address: SocketAddr,
+    epoch: u64,
     /// The head of the answer.
     pub(in crate::proxy) header: ResponseHeader,
     /// Whether the connection served before.
@@ -37,8 +38,8 @@ pub(in crate::proxy) struct Reading {
 }
 
 impl Reading {
-    fn new(session: HttpSession, address: SocketAddr, header: ResponseHeader, reused: bool) -> Self {
-        Self { session, address, header, reused, place: None, most: 0, limit: Limit::AnswerBytes, read: 0 }
+    fn new(session: HttpSession, (address, epoch): (SocketAddr, u64), header: ResponseHeader, reused: bool) -> Self {
+        Self { session, address, epoch, header, reused, place: None, most: 0, limit: Limit::AnswerBytes, read: 0 }
     }
 
     /// Admits so many bytes of a body; none were before.
@@ -70,7 +71,7 @@ impl Reading {
     /// The connection, where it may carry another request.
     pub(super) async fn into_link(mut self) -> Option<Link> {
         self.session.respect_keepalive();
-        self.session.reuse().await.map(|stream| Link { stream, address: self.address })
+        self.session.reuse().await.map(|stream| Link { stream, address: self.address, epoch: self.epoch })
     }
 }
 
@@ -126,7 +127,7 @@ impl Upstream {
 
     async fn attempt_over(
         &self,
-        (Link { stream, address }, reused): (Link, bool),
+        (Link { stream, address, epoch }, reused): (Link, bool),
         request: &RequestHeader,
         body: &Bytes,
     ) -> Result<Reading, Attempt> {
@@ -137,7 +138,7 @@ impl Upstream {
             Err(error) => Ok(timeout(EARLY_ANSWER, answer(&mut session)).await.unwrap_or(Err(error))),
         };
         match header {
-            Ok(Ok(header)) => Ok(Reading::new(session, address, header, reused)),
+            Ok(Ok(header)) => Ok(Reading::new(session, (address, epoch), header, reused)),
             Ok(Err(error)) if reused && ended_unanswered(&error) => Err(Attempt::Dropped(failed(&error))),
             Ok(Err(error)) => Err(Attempt::Failed(failed(&error))),
             Err(_) => Err(Attempt::Failed(Failure::slow(Limit::FirstByteTime))),

@@ -2,6 +2,7 @@
 
 use super::secured::Secured;
 use crate::clock::Tick;
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use pingora_core::protocols::{IO, Stream, l4};
 use rustls::ClientConfig;
@@ -21,16 +22,31 @@ const IDLE: Duration = Duration::from_secs(60);
 const MOST: usize = 32;
 
 /// How the gateway is spoken to.
-#[derive(Clone)]
 pub(super) enum Transport {
     Plain,
-    Tls { config: Arc<ClientConfig>, name: ServerName<'static> },
+    Tls { trust: Trust, name: ServerName<'static> },
+}
+
+/// Whom the gateway's certificate may be signed by: what handshakes use, counted, so that a connection that was made by
+/// what held before is not used again.
+pub(super) struct Trust(ArcSwap<(u64, Arc<ClientConfig>)>);
+
+impl Trust {
+    pub(super) fn new(config: Arc<ClientConfig>) -> Self {
+        Self(ArcSwap::from_pointee((0, config)))
+    }
+
+    fn epoch(&self) -> u64 {
+        self.0.load().0
+    }
 }
 
 /// A connection and where it leads.
 pub(super) struct Link {
     pub(super) stream: Stream,
     pub(super) address: SocketAddr,
+    /// By which trust it was made.
+    pub(super) epoch: u64,
 }
 
 /// The connections that wait.
@@ -42,6 +58,21 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(transport: Transport) -> Self {
         Self { transport, idle: Mutex::default() }
+    }
+
+    /// Trusts others from now on; connections that stand finish what they are at.
+    pub(super) fn trust(&self, config: Arc<ClientConfig>) {
+        if let Transport::Tls { trust, .. } = &self.transport {
+            trust.0.rcu(|old| (old.0 + 1, config.clone()));
+            self.idle.lock().clear();
+        }
+    }
+
+    fn epoch(&self) -> u64 {
+        match &self.transport {
+            Transport::Plain => 0,
+            Transport::Tls { trust, .. } => trust.epoch(),
+        }
     }
 
     /// The one that was used last, where the gateway has not ended it meanwhile.
@@ -61,7 +92,7 @@ impl Pool {
     pub(super) fn put(&self, mut link: Link, now: Tick) {
         let mut idle = self.idle.lock();
         idle.retain_mut(|(link, since)| now.since(*since) < IDLE && is_quiet(&mut link.stream));
-        if idle.len() < MOST && is_quiet(&mut link.stream) {
+        if idle.len() < MOST && link.epoch == self.epoch() && is_quiet(&mut link.stream) {
             idle.push((link, now));
         }
     }
@@ -70,13 +101,14 @@ impl Pool {
     pub(super) async fn connect(&self, address: SocketAddr) -> std::io::Result<Link> {
         let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;
-        let stream: Box<dyn IO> = match &self.transport {
-            Transport::Plain => Box::new(l4::stream::Stream::from(tcp)),
-            Transport::Tls { config, name } => {
-                Box::new(Secured(TlsConnector::from(config.clone()).connect(name.clone(), tcp).await?))
+        let (stream, epoch): (Box<dyn IO>, u64) = match &self.transport {
+            Transport::Plain => (Box::new(l4::stream::Stream::from(tcp)), 0),
+            Transport::Tls { trust, name } => {
+                let (epoch, config) = (**trust.0.load()).clone();
+                (Box::new(Secured(TlsConnector::from(config).connect(name.clone(), tcp).await?)), epoch)
             }
         };
-        Ok(Link { stream, address })
+        Ok(Link { stream, address, epoch })
     }
 }
 
