@@ -106,6 +106,50 @@ fn a_request_on_the_admin_listener_reloads_only_where_it_was_asked_for_at_the_st
     Request::post("/-/reload", "").send(guard.address()).is(404, "target_unknown", "the public listener");
 }
 
+/// Files that are no policy, and some that are made to cost: each is told in one line, and the world stays as it is.
+#[test]
+fn what_is_no_policy_leaves_the_one_in_use() {
+    let upstream = Upstream::start(|_| ok());
+    let guard = start(&policy("a", "one"), "0s", &upstream);
+    let file = guard.folder.path().join("policy.yaml");
+    let large = format!("version: 1\nprincipals: {{}}\n#{}", "x".repeat(50 * 1024 * 1024));
+    let mut bomb = String::from("version: 1\na0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
+    for level in 1..40 {
+        let previous = format!("*a{}", level - 1);
+        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", [previous.as_str(); 9].join(", ")));
+    }
+    let deep = format!("version: 1\nprincipals: {}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let missing_hash = quickstart().replace("ci.phc", "none.phc");
+    let cases: [(&str, &[u8], &str); 7] = [
+        ("50 MB", large.as_bytes(), "a policy has at most 1048576 bytes"),
+        ("an alias bomb", bomb.as_bytes(), "aliases (*name) are not read"),
+        ("deep nesting", deep.as_bytes(), "policy.yaml"),
+        ("not UTF-8", b"version: 1\nprincipals: {} # \xff", "UTF-8"),
+        ("half of it", b"version: 1\nprincipals: { a: { anonymous", "policy.yaml:"),
+        ("nothing", b"", "version is missing"),
+        ("a secret that is not there", missing_hash.as_bytes(), "none.phc"),
+    ];
+    for (case, bytes, said) in cases {
+        std::fs::write(&file, bytes).unwrap();
+        let text = reload(&guard).is(500, "", case).text();
+        assert!(text.starts_with("not reloaded; the policy in use stays\n") && text.contains(said), "{case}: {text}");
+        let answer = push("one").send(guard.address()).is(200, "", case);
+        assert_eq!(&guard.record(&answer)["generation"], "1", "{case}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let text = reload(&guard).is(500, "", "a folder").text();
+    assert!(text.contains("policy.yaml: Is a directory"), "{text}");
+    std::fs::remove_dir(&file).unwrap();
+    let text = reload(&guard).is(500, "", "no file").text();
+    assert!(text.contains("policy.yaml: No such file"), "{text}");
+    push("one").send(guard.address()).is(200, "", "no file");
+    assert_eq!(metric(&guard, "pushguard_config_last_reload_successful"), 0.0);
+    write(&guard, &policy("a", "two"));
+    reload(&guard).is(200, "", "mended");
+    push("two").send(guard.address()).is(200, "", "mended");
+}
+
 /// What can be done to a folder that holds the policy.
 type Change = fn(&Path, &str);
 
