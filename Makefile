@@ -18,6 +18,9 @@ SLOW_CONNECTIONS ?= 120
 # For how long `make memory` attacks each way.
 MEMORY_SECONDS ?= 30
 
+# For how long `make soak` works.
+SOAK_SECONDS ?= 14400
+
 # With how many guessers and for how long `make logins` attacks.
 LOGIN_SECONDS ?= 30
 LOGIN_GUESSERS ?= 2000
@@ -197,6 +200,12 @@ memory: ## Attack a release build that may have 128 MiB for MEMORY_SECONDS=30 ea
 	@tests/scripts/need.sh cc=build-essential cmake curl python3
 	@cargo build --release --locked
 	@python3 tests/scripts/memory.py target/release/pushguard "$$(tests/scripts/gateway.sh)" $(MEMORY_SECONDS)
+
+.PHONY: soak
+soak: ## Work for SOAK_SECONDS=14400 (release build): honest, refused and cut requests, reloads; print what grows
+	@tests/scripts/need.sh cc=build-essential cmake curl python3
+	@cargo build --release --locked
+	@python3 tests/scripts/soak.py target/release/pushguard "$$(tests/scripts/gateway.sh)" $(SOAK_SECONDS)
 
 .PHONY: clean
 clean: ## Remove all that was built, fetched or generated

@@ -6,6 +6,7 @@ more than 96 MiB, or less than 99.9 % of the honest pushes succeed.
 """
 
 import base64
+import collections
 import gzip
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 from slow import Honest, follow, stop
 
@@ -63,7 +65,7 @@ class Group:
 
 
 class Crowd:
-    """Connections from many addresses; what each sends at first, and then now and then."""
+    """Keeps so many connections from many addresses; what each sends at first, and then now and then."""
 
     def __init__(self, address, count, first, more=b""):
         self.address, self.count, self.first, self.more = address, count, first, more
@@ -82,9 +84,11 @@ class Crowd:
         self.selector.unregister(sock)
         del self.open[sock]
         sock.close()
+        # Who attacks comes back, each time from another address.
+        self.count += 1
 
     def turn(self, share):
-        """Opens its share of the connections, each once; sends what can be sent, forgets what was closed."""
+        """Opens its share of the connections; sends what can be sent, makes others for what was closed."""
         while self.made < min(self.count, self.count * share):
             self.connect()
         for key, events in self.selector.select(0.01):
@@ -123,13 +127,13 @@ def attacks(address):
     wrong = base64.b64encode(b"ci:wrong").decode()
     head = b"POST /metrics/job/slow HTTP/1.1\r\nHost: a\r\n"
     bomb = gzip.compress(b"# " + b"0" * (64 << 20) + b"\n")
-    coded = request("PUT", "/metrics/job/bomb", bomb[: 1 << 20], "Content-Encoding: gzip")
+    coded = request("POST", "/metrics/job/bomb", bomb[: 1 << 20], "Content-Encoding: gzip")
     return [
         ("10,000 idle connections", Crowd(address, 10000, b"")),
         ("4,000 slow heads", Crowd(address, 4000, head, b"X: a\r\n")),
         ("200 unfinished large heads", Crowd(address, 200, head + b"X: " + b"a" * (960 << 10))),
         ("2,000 wrong passwords", Crowd(address, 2000, request("POST", "/metrics/job/a", b"m 1\n", f"Authorization: Basic {wrong}"))),
-        ("64 bombs", Crowd(address, 64, coded)),
+        ("64 bombs", Crowd(address, 64, coded, coded)),
     ]
 
 
@@ -139,9 +143,17 @@ def high_water(process):
     return int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024
 
 
-def attack(name, crowd, seconds, address, guard):
+def limits_reached(admin):
+    """How often each limit was in somebody's way."""
+    page = urllib.request.urlopen(f"http://{admin}/metrics").read().decode()
+    series = re.findall(r'^pushguard_limits_reached_total{limit="(.*)"} (\d+)$', page, re.M)
+    return collections.Counter({name: int(count) for name, count in series})
+
+
+def attack(name, crowd, seconds, address, guard, admin):
+    before = limits_reached(admin)
     open(f"/proc/{guard.pid}/clear_refs", "w").write("5")
-    honest = Honest(address)
+    honest, wanted = Honest(address), crowd.count
     # In a process of its own: it must not take the time of those that are measured.
     attacker = multiprocessing.Process(target=crowd.run, args=(seconds,))
     attacker.start()
@@ -151,9 +163,10 @@ def attack(name, crowd, seconds, address, guard):
         sys.exit(f"{name}: the guard has ended with {guard.returncode}")
     good, most = 100 * (len(took) - len(failed)) / len(took), high_water(guard)
     p99 = took[min(int(len(took) * 0.99), len(took) - 1)] * 1000
-    print(f"{name:28} {crowd.count:9} {len(took):7} {good:8.3f} {p99:8.1f} {most:8.1f}", flush=True)
+    print(f"{name:28} {wanted:9} {len(took):7} {good:8.3f} {p99:8.1f} {most:8.1f}", flush=True)
+    print(f"    limits reached: {dict(limits_reached(admin) - before)}")
     if failed:
-        print(f"    failed: {sorted(set(failed))}")
+        print(f"    failed: {dict(collections.Counter(failed))}")
     return good >= 99.9 and most <= MOST
 
 
@@ -178,10 +191,11 @@ def main():
             pattern = r"msg=listening listener=default address=(\S+).*msg=ready"
             guard, address = follow(command, folder, "guard.log", pattern)
             processes.append(guard)
+            admin = re.search(r"listener=admin address=(\S+)", open(f"{folder}/guard.log").read()).group(1)
             print(f"limit {LIMIT >> 20} MiB, idle {high_water(guard):.1f} MiB; {seconds} s each")
-            print(f"{'attack':28} {'connected':>9} {'honest':>7} {'good %':>8} {'p99 ms':>8} {'RSS MiB':>8}")
+            print(f"{'attack':28} {'at once':>9} {'honest':>7} {'good %':>8} {'p99 ms':>8} {'RSS MiB':>8}")
             host, port = address.rsplit(":", 1)
-            good = [attack(name, crowd, seconds, address, guard) for name, crowd in attacks((host, int(port)))]
+            good = [attack(name, crowd, seconds, address, guard, admin) for name, crowd in attacks((host, int(port)))]
             print(f"the group took {group.peak()} MiB at most")
         finally:
             for process in processes:
