@@ -1,12 +1,10 @@
 //! Clients that prove themselves by certificates.
 
-mod common;
-
-use common::authority::{self, Authority, Pair, days};
-use common::guard::{Guard, PASSWORD, Start, path};
-use common::http::{Request, Response};
-use common::upstream::{Upstream, ok};
-use common::wait_for;
+use crate::common::authority::{self, Authority, Pair, days};
+use crate::common::guard::{Guard, PASSWORD, Start, path};
+use crate::common::http::{Request, Response};
+use crate::common::upstream::{Upstream, ok};
+use crate::common::wait_for;
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 

@@ -10,6 +10,7 @@ mod admin;
 mod answers;
 mod argon_logins;
 mod body_cases;
+mod client_certificates;
 mod clients;
 mod crowds;
 mod deadlines;
