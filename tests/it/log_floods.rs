@@ -172,9 +172,23 @@ fn a_secret_is_in_no_log_metric_or_answer() {
     }
     push("ci").basic("ci", PASSWORD).send(guard.address()).is(200, "", "the right one");
     let page = Request::get("/metrics").send(guard.admin()).text();
+    let status = Request::get("/").host("localhost").send(guard.admin()).is(200, "", "the status page").text();
+    // Whoever may list processes sees these.
+    let [arguments, environment] = ["cmdline", "environ"].map(|file| {
+        String::from_utf8_lossy(&std::fs::read(format!("/proc/{}/{file}", guard.pid())).unwrap()).into_owned()
+    });
+    let hash = std::fs::read_to_string(guard.folder.path().join("ci.phc")).unwrap();
     guard.stop();
     let log = guard.log.raw().join("\n");
-    for secret in [CANARY, &coded, PASSWORD] {
-        assert!(!log.contains(secret) && !page.contains(secret), "{secret} in\n{log}\n{page}");
+    for secret in [CANARY, &coded, PASSWORD, hash.trim()] {
+        for (place, text) in [
+            ("the log", &log),
+            ("the metrics", &page),
+            ("the status page", &status),
+            ("the arguments", &arguments),
+            ("the environment", &environment),
+        ] {
+            assert!(!text.contains(secret), "{secret} in {place}:\n{text}");
+        }
     }
 }
