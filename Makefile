@@ -36,6 +36,7 @@ WRITES ?= 20000
 BODIES ?= 50000
 FRAMING ?= 20000
 ADDRESSES ?= 20000
+IDENTIFIERS ?= 10000
 SEED ?= 1
 
 CLIENTS := $(CARGO_TARGET_DIR)/clients
@@ -81,7 +82,7 @@ gateways: ## Say which gateways the tests run against; fetches a newer one where
 	@tests/scripts/newer.sh
 
 .PHONY: volume
-volume: ## Run PATHS=200000 paths, ABORTS=10000 cut uploads, RESTARTS=200, BODIES=50000, WRITES, FRAMING and ADDRESSES=20000, from SEED=1
+volume: ## Run PATHS=200000 paths, ABORTS=10000 cut uploads, RESTARTS=200, BODIES=50000, WRITES, FRAMING and ADDRESSES=20000, IDENTIFIERS=10000, from SEED=1
 	@tests/scripts/need.sh cc=build-essential cmake
 	@export PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGATEWAY_NEW="$$(tests/scripts/newer.sh)" \
 	    PROMETHEUS="$$(tests/scripts/prometheus.sh)" PUSHGUARD_SEED=$(SEED) && \
@@ -91,7 +92,8 @@ volume: ## Run PATHS=200000 paths, ABORTS=10000 cut uploads, RESTARTS=200, BODIE
 	    PUSHGUARD_VOLUME=$(WRITES) cargo test --locked --test scrape_survives && \
 	    PUSHGUARD_VOLUME=$(BODIES) cargo test --locked --test volume_bodies && \
 	    PUSHGUARD_VOLUME=$(FRAMING) cargo test --locked --test volume_framing && \
-	    PUSHGUARD_VOLUME=$(ADDRESSES) cargo test --locked --test volume_addresses
+	    PUSHGUARD_VOLUME=$(ADDRESSES) cargo test --locked --test volume_addresses && \
+	    PUSHGUARD_VOLUME=$(IDENTIFIERS) cargo test --locked --test it log_floods::every_line_can_be_read
 
 # The official client libraries, in the versions that these files name.
 $(CLIENTS)/python/.installed: tests/clients/requirements.txt
@@ -114,15 +116,16 @@ $(CLIENTS)/node/.installed: tests/clients/package.json
 	@touch $@
 
 .PHONY: browser
-browser: ## Use the gateway's own pages through pushguard in a real Chromium (installs it: about 500 MB)
+browser: ## Use the gateway's own pages, and look at the status page, in a real Chromium (installs it: about 500 MB)
 	@tests/scripts/need.sh cc=build-essential cmake chromium node=nodejs npm \
 	    file:/usr/share/javascript/jquery/jquery.min.js=libjs-jquery \
 	    file:/usr/share/javascript/bootstrap4/js/bootstrap.min.js=libjs-bootstrap4
 	@$(MAKE) -s $(CLIENTS)/browser/.installed
 	PUSHGATEWAY="$$(tests/scripts/gateway.sh)" PUSHGUARD_CHROMIUM="$$(command -v chromium)" \
 	    PUSHGUARD_BROWSER_MODULES=$(CLIENTS)/browser/node_modules PUSHGUARD_SCREENSHOT=$(CARGO_TARGET_DIR)/browser.png \
+	    PUSHGUARD_STATUS_SCREENSHOTS=$(CARGO_TARGET_DIR)/status- \
 	    cargo test --locked --test browser
-	@echo "What it looked like: target/browser.png"
+	@echo "What it looked like: target/browser.png target/status-{light,dark}-{wide,narrow}.png"
 
 $(CLIENTS)/browser/.installed: tests/browser/package.json
 	@echo "Installing playwright-core into target/clients/browser"
@@ -200,6 +203,12 @@ memory: ## Attack a release build that may have 128 MiB for MEMORY_SECONDS=30 ea
 	@tests/scripts/need.sh cc=build-essential cmake curl python3
 	@cargo build --release --locked
 	@python3 tests/scripts/memory.py target/release/pushguard "$$(tests/scripts/gateway.sh)" $(MEMORY_SECONDS)
+
+.PHONY: tls-scan
+tls-scan: ## Scan a TLS listener with sslscan and testssl.sh, print what they find (three minutes)
+	@tests/scripts/need.sh cc=build-essential cmake openssl python3 sslscan testssl=testssl.sh
+	@cargo build --locked
+	@python3 tests/scripts/tls_scan.py target/debug/pushguard
 
 .PHONY: soak
 soak: ## Work for SOAK_SECONDS=14400 (release build): honest, refused and cut requests, reloads; print what grows

@@ -1,5 +1,5 @@
 //! The gateway's own pages through the guard, in a real Chromium: list, open, delete; and that no other site's page can
-//! use the password that the browser remembers. Run by `make browser`, which installs what it needs.
+//! use the password that the browser remembers. The status page in light and dark, wide and narrow. Run by `make browser`, which installs what it needs.
 
 mod common;
 
@@ -7,6 +7,7 @@ use common::gateway::Gateway;
 use common::guard::{Guard, PASSWORD};
 use common::http::Request;
 use common::skip;
+use common::upstream::{Upstream, ok};
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -96,4 +97,52 @@ fn every_group_can_be_deleted_as_the_page_spells_it() {
         request.send(guard.address()).is(202, "", format!("{index}: {value}"));
         common::wait_for("the end of the group", || gateway.groups().is_empty().then_some(()));
     }
+}
+
+/// The status page as people see it: by day and by night, on a desk and in a hand.
+#[test]
+fn the_status_page_is_fit_to_look_at() {
+    let (Ok(chromium), Ok(modules)) = (std::env::var("PUSHGUARD_CHROMIUM"), std::env::var("PUSHGUARD_BROWSER_MODULES"))
+    else {
+        return skip("a browser (make browser)", false);
+    };
+    let upstream = Upstream::start(|_| ok());
+    let guard = Guard::start(POLICY, &upstream.url());
+    let evil = "<script>document.title='ridden'</script>";
+    let coded = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, evil);
+    for (target, status, reason) in [
+        (format!("/metrics/job/{}", "long-name-".repeat(20)), 200, ""),
+        (format!("/metrics/job@base64/{coded}/x/y"), 200, ""),
+        ("/metrics/job/ci/instance/".to_owned(), 400, "target_ambiguous"),
+    ] {
+        Request::post(&target, "m 1\n").basic("ops", PASSWORD).send(guard.address()).is(status, reason, &target);
+    }
+    let refused = Request::put(format!("/metrics/job@base64/{coded}"), "m 1\n").basic("ops", PASSWORD);
+    guard.record(&refused.send(guard.address()).is(403, "operation_not_granted", "a strange job"));
+    let screenshots = std::env::var("PUSHGUARD_STATUS_SCREENSHOTS").unwrap_or_else(|_| {
+        let file = guard.folder.path().join("status-");
+        file.to_str().unwrap().to_owned()
+    });
+    let output = Command::new("node")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/status.js"))
+        .envs([("CHROMIUM", &chromium), ("MODULES", &modules), ("SCREENSHOTS", &screenshots)])
+        .env("PAGE", format!("http://localhost:{}/", guard.admin().port()))
+        .output()
+        .expect("node can be run");
+    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{complained}");
+    let pages: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(pages.len(), 4, "{said}");
+    for page in &pages {
+        assert_eq!((&page["status"], &page["scripts"]), (&200.into(), &0.into()), "{page}");
+        assert_eq!(page["elsewhere"], serde_json::json!([]), "{page}");
+        assert!(page["overflow"].as_i64().unwrap() <= 0, "only tables scroll sideways: {page}");
+        assert_eq!(page["headings"], serde_json::json!(["Policy", "Principals", "Last refusals"]), "{page}");
+        assert!(page["jobs"].as_array().unwrap().contains(&evil.into()), "shown as it is, and nothing more: {page}");
+        let errors = page["errors"].as_array().unwrap().iter();
+        // The icon that the browser asks for is not there.
+        let errors: Vec<_> = errors.filter(|error| !error.as_str().unwrap().contains("404")).collect();
+        assert!(errors.is_empty(), "{page}");
+    }
+    assert_ne!(pages[0]["background"], pages[2]["background"], "light and dark differ: {said}");
 }
