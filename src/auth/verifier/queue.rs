@@ -1,5 +1,6 @@
 //! Who waits for a worker: a short line for each source, served in turn, so that sources that guess never keep another
-//! from logging in.
+//! from logging in; and every other time the source that was served least, so that who logs in for the first time need
+//! not wait for a turn of all that guess.
 
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
@@ -20,13 +21,16 @@ struct Waiting<J> {
     /// How much each source was served lately; bounded, since what is halved to nothing is dropped.
     served: HashMap<String, u32>,
     since_forgetting: u32,
+    /// Whether the line that was served least is next, and not the one whose turn it is.
+    least_is_next: bool,
     closed: bool,
 }
 
 impl<J> Queue<J> {
     /// Room for `capacity` jobs, at least one.
     pub(super) fn new(capacity: usize) -> Self {
-        let waiting = Waiting { lines: VecDeque::new(), served: HashMap::new(), since_forgetting: 0, closed: false };
+        let (lines, served) = (VecDeque::new(), HashMap::new());
+        let waiting = Waiting { lines, served, since_forgetting: 0, least_is_next: false, closed: false };
         Self { capacity: capacity.max(1), waiting: Mutex::new(waiting), more: Condvar::new() }
     }
 
@@ -52,14 +56,17 @@ impl<J> Queue<J> {
         displaced.map_or(Ok(()), Err)
     }
 
-    /// The next job, each source in its turn; waits for one. None once the queue is closed.
+    /// The next job; waits for one. None once the queue is closed.
+    ///
+    /// Of so many sources that wait, each is served within twice as many jobs, whoever comes behind it; and one that was
+    /// served less than all others within two.
     pub(super) fn next(&self) -> Option<J> {
         let mut waiting = self.waiting.lock();
         loop {
             if waiting.closed {
                 return None;
             }
-            if let Some((source, mut line)) = waiting.lines.pop_front() {
+            if let Some((source, mut line)) = waiting.next_line() {
                 let job = line.pop_front();
                 waiting.count(&source);
                 if !line.is_empty() {
@@ -84,6 +91,15 @@ impl<J> Queue<J> {
 }
 
 impl<J> Waiting<J> {
+    /// Takes out the line that is served next.
+    fn next_line(&mut self) -> Option<(String, VecDeque<J>)> {
+        let served = |source: &str| self.served.get(source).copied().unwrap_or(0);
+        let least = self.lines.iter().enumerate().min_by_key(|(_, (source, _))| served(source)).map(|(at, _)| at);
+        let at = least.filter(|_| self.least_is_next).unwrap_or(0);
+        self.least_is_next = !self.lines.is_empty() && !self.least_is_next;
+        self.lines.remove(at)
+    }
+
     /// The latest job of the line that has to make room for a newcomer, if one has.
     fn make_room(&mut self, newcomer: &str) -> Option<J> {
         let weight = |source: &str, waiting: usize| (waiting, self.served.get(source).copied().unwrap_or(0));
@@ -184,6 +200,49 @@ mod tests {
             queue.next();
         }
         assert!(queue.waiting.lock().served.len() < 1024, "what was served is forgotten");
+    }
+
+    /// Sources that guess, each with a line as long as it can be, and one that comes anew.
+    #[test]
+    fn a_source_that_was_not_served_waits_for_two_jobs_at_most() {
+        for (guessers, each) in [(1, 15), (3, 5), (15, 1)] {
+            for served in 0..=20 {
+                let queue = Queue::new(64);
+                for turn in 0..served + each {
+                    for guesser in 0..guessers {
+                        assert_eq!(queue.push(&format!("g{guesser}"), "guess"), Ok(()));
+                        if turn < served {
+                            queue.next();
+                        }
+                    }
+                }
+                queue.next();
+                assert_eq!(queue.push("clean", "clean"), Ok(()));
+                // Where nobody was served before, it is one of them all.
+                let taken = order(&queue, if served > 0 { 2 } else { guessers * each });
+                assert!(taken.contains(&"clean"), "{guessers} with {each} each, served {served}: {taken:?}");
+            }
+        }
+    }
+
+    /// However many come anew, who waits in a line gets its turn.
+    #[test]
+    fn newcomers_do_not_starve_who_was_served_before() {
+        let queue = Queue::new(64);
+        for _ in 0..10 {
+            assert_eq!(queue.push("office", "earlier"), Ok(()));
+            queue.next();
+        }
+        for n in 0..7 {
+            assert_eq!(queue.push(&format!("before{n}"), "before"), Ok(()));
+        }
+        assert_eq!(queue.push("office", "office"), Ok(()));
+        let served = (0..16).map(|n| {
+            assert_eq!(queue.push(&format!("new{n}"), "new"), Ok(()));
+            queue.next().unwrap()
+        });
+        let served: Vec<_> = served.collect();
+        assert!(served.contains(&"office"), "it waits for eight lines, and as many newcomers: {served:?}");
     }
 
     proptest! {
