@@ -13,7 +13,6 @@ use crate::limit::{Entry, Ledger, Rate};
 use crate::policy::{Limits, Policy, World, source_value};
 use crate::request::Head;
 use arc_swap::ArcSwap;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What outlives a request: spent quotas, verified passwords, the verifier.
@@ -102,17 +101,15 @@ impl Gate {
         })
     }
 
-    /// Makes ready for a policy that is about to take the place of `old`: the verifier has room for its hashes, and
-    /// where a stored hash is new or gone, every password is verified anew. Quotas stay as they are.
-    pub fn adopt(&self, old: &Policy, new: &Policy) {
+    /// Makes ready for a policy that is about to be taken into use: the verifier has room for its hashes, and every
+    /// password is verified anew. Quotas stay as they are.
+    pub fn adopt(&self, new: &Policy) {
         let needed = new.verifier_memory_kib();
         let verifier = self.verifier.load();
         if needed > verifier.max_memory_kib() {
             self.verifier.store(Arc::new(verifier.with_memory(needed)));
         }
-        if stored(old) != stored(new) {
-            self.cache.clear();
-        }
+        self.cache.clear();
     }
 
     fn verify_token(&self, world: &World, claim: &TokenClaim) -> Result<Verified, TokenFault> {
@@ -217,13 +214,6 @@ fn charge_all(ledger: &Ledger, numbered: &[(usize, &ChargeEntry)], now: Tick) ->
         numbered.iter().zip(&keys).map(|((_, e), key)| Entry { rule: &e.rule, key, rate: e.rate }).collect();
     let place = |index| numbered.get(index).map_or(index, |(place, _)| *place);
     ledger.charge(&entries, now).map_err(|e| (place(e.index), e.wait))
-}
-
-/// The hashes that passwords can match, by user.
-fn stored(policy: &Policy) -> BTreeSet<(&str, String)> {
-    let users = policy.principals.iter().filter_map(|principal| principal.basic.as_ref());
-    let hashes = users.flat_map(|basic| basic.hashes.iter().map(|hash| (basic.username.as_str(), hash)));
-    hashes.filter(|(_, hash)| !hash.is_decoy()).map(|(user, hash)| (user, hash.to_phc())).collect()
 }
 
 /// A rule of one principal never shares a bucket with another's; a shared rule has no principal.

@@ -85,6 +85,59 @@ async fn every_failed_login_costs_one_hash_and_a_remembered_or_throttled_one_non
     assert_eq!(house.log_in(&head("ci", "good")).await, (None, 0));
 }
 
+/// A run that pushes several times at once is one login, right or wrong: one hash, and one guess of five.
+#[tokio::test]
+async fn equal_logins_at_one_time_cost_one_hash_and_one_guess() {
+    let house = house();
+    for (password, reason) in [("wrong", Some(Reason::CredentialRejected)), ("good", None)] {
+        let (head, before) = (head("ci", password), house.gate.hashes());
+        let log_in = || house.log_in(&head);
+        let (a, b, c, d, e, f) = tokio::join!(log_in(), log_in(), log_in(), log_in(), log_in(), log_in());
+        assert!([a, b, c, d, e, f].iter().all(|(found, _)| *found == reason), "{password}");
+        assert_eq!(house.gate.hashes() - before, 1, "{password}");
+    }
+    for expected in [Some(Reason::CredentialRejected); 4].into_iter().chain([Some(Reason::LoginThrottled)]) {
+        assert_eq!(house.log_in(&head("ci", "guess")).await.0, expected, "one of five guesses was spent");
+    }
+    // Others at the same time are logins of their own.
+    let (one, other) = (head("nobody", "one"), head("nobody", "other"));
+    let before = house.gate.hashes();
+    let _ = tokio::join!(house.log_in(&one), house.log_in(&other));
+    assert_eq!(house.gate.hashes() - before, 2);
+}
+
+#[tokio::test]
+async fn a_reload_forgets_passwords_and_leaves_guesses_spent() {
+    let house = house();
+    assert_eq!(house.log_in(&head("ci", "good")).await, (None, 1));
+    assert_eq!(house.log_in(&head("ci", "good")).await, (None, 0), "remembered");
+    for _ in 0..4 {
+        assert_eq!(house.log_in(&head("ci", "guess")).await, (Some(Reason::CredentialRejected), 1));
+    }
+    house.gate.adopt(&house.world.policy);
+    assert_eq!(house.log_in(&head("ci", "good")).await, (None, 1), "verified anew");
+    assert_eq!(house.log_in(&head("ci", "guess")).await, (Some(Reason::CredentialRejected), 1));
+    assert_eq!(house.log_in(&head("ci", "guess")).await, (Some(Reason::LoginThrottled), 0));
+}
+
+/// Who cannot be verified is told to come back, is neither let in nor called wrong, and has guessed nothing.
+#[tokio::test]
+async fn a_login_that_cannot_be_verified_is_told_to_come_back() {
+    let mut house = house();
+    // Its hashes do not fit.
+    house.gate = Gate::new(Arc::new(house.clock.clone()), Limits::default(), 7, [3; 32]);
+    for user in ["ci", "nobody"].repeat(20) {
+        let head = head(user, "good");
+        let Gated::Done(decision) = house.gate.run(&house.world, &head, &mut Facts::default()).await else {
+            panic!("a probe has no body")
+        };
+        let denial = decision.denial().expect("nobody is verified");
+        let wait = denial.retry.as_ref().map(|retry| retry.wait.as_secs());
+        assert_eq!((denial.reason, wait), (Reason::VerifierBusy, Some(1)), "{user}");
+    }
+    assert_eq!(house.gate.hashes(), 0);
+}
+
 /// What is decided of an unknown user and of a wrong password takes the same memory, as often: a step that only one of
 /// them takes would tell them apart by its time. In report mode somewhere too, where more is looked for.
 #[test]

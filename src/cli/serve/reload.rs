@@ -114,8 +114,8 @@ impl Reloader {
     fn take(&self, loaded: Loaded) -> u64 {
         policy_file::warn(&loaded);
         self.source.readings.taken(self.proxy.clock.wall(), &loaded.warnings);
-        let (old, new) = (self.proxy.live.load(), loaded.policy);
-        self.proxy.gate.adopt(&old.policy, &new);
+        let new = loaded.policy;
+        self.proxy.gate.adopt(&new);
         (self.adopt)(&new);
         let principals = new.principals.len();
         let generation = self.proxy.live.publish_policy(new);
