@@ -33,6 +33,8 @@ pub struct Settings {
     pub metrics: KeyMetrics,
     /// Takes over what is known now. It must not block.
     pub publish: Box<dyn Fn(Arc<IssuerKeys>) + Send + Sync>,
+    /// How long a request waits for a key at most.
+    pub longest_wait: Duration,
 }
 
 /// Keeps the keys of all issuers that publish them.
@@ -105,13 +107,13 @@ impl Keys {
         }
     }
 
-    /// Has the issuer asked anew, for a key that is not known, and waits for the answer, at most five seconds. It is
+    /// Has the issuer asked anew, for a key that is not known, and waits for the answer, for a bounded time. It is
     /// asked at most once a minute, whoever wants it, and once for all who want it at one time.
     pub async fn wanted(&self, issuer: &str) {
         let Some(line) = self.state.lock().lines.get(issuer).cloned() else { return };
         let Some(mut answered) = line.want(self.settings.clock.tick()) else { return };
         // Nobody answers a line that was replaced meanwhile; the world is loaded anew all the same.
-        let _ = timeout(LONGEST_WAIT, answered.changed()).await;
+        let _ = timeout(self.settings.longest_wait, answered.changed()).await;
     }
 
     /// Takes over the keys of a line, unless another took its place.

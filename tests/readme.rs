@@ -80,6 +80,44 @@ fn the_steps_to_a_checked_policy_work() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "no warnings");
 }
 
+/// The run of the example would push, and runs of pull requests would not, until the rule names them.
+#[test]
+fn what_would_become_of_a_run_is_told_as_shown() {
+    let steps: Vec<String> = blocks("sh").into_iter().filter(|block| block.contains("--token-claims")).collect();
+    assert_eq!(steps.len(), 1, "the README asks once about a run");
+    let policy = blocks("yaml").into_iter().find(|block| block.contains("preset: github-actions")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("metrics.txt"), "tests_total 42\n").unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_pushguard")).parent().unwrap().to_str().unwrap();
+    let path = format!("{binary}:{}", std::env::var("PATH").unwrap());
+    let ask = |policy: &str, step: &str| {
+        std::fs::write(folder.path().join("policy.yaml"), policy).unwrap();
+        let mut command = Command::new("sh");
+        let output =
+            command.args(["-ec", step]).env("PATH", &path).current_dir(folder.path()).output().expect("sh runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, said) = ask(&policy, &steps[0]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("workflows"), "it says who that is: {said}");
+    let changed = |from: &str, to: &str| {
+        assert!(steps[0].contains(from), "{from}");
+        steps[0].replace(from, to)
+    };
+    let review = changed("\"event_name\": \"push\"", "\"event_name\": \"pull_request\"");
+    let (code, said) = ask(&policy, &review);
+    assert!(code == Some(1) && said.contains("token_event_not_granted"), "{said}");
+    let opted = policy
+        .replace("ref_protected: \"true\" }", "ref_protected: \"true\", event_name: [push, schedule, pull_request] }");
+    assert_ne!(opted, policy);
+    assert_eq!(ask(&opted, &review).0, Some(0), "the rule names it");
+    let other = changed("\"event_name\": \"push\"", "\"event_name\": \"workflow_dispatch\"");
+    assert_eq!((ask(&opted, &other).0, ask(&policy, &other).0), (Some(1), Some(0)), "what a list leaves out");
+    let branch = changed("\"ref_protected\": \"true\"", "\"ref_protected\": \"false\"");
+    let (code, said) = ask(&policy, &branch);
+    assert!(code == Some(1) && said.contains("token_claims_not_granted"), "{said}");
+}
+
 #[test]
 fn every_policy_compiles_without_a_problem() {
     let mut policies = blocks("yaml");
@@ -188,6 +226,7 @@ fn the_table_of_limits_is_the_codes() {
         ("logins that wait for the password verifier", limits.login_queue.to_string()),
         ("threads that verify passwords", limits.login_workers.to_string()),
         ("KiB of memory of all of them", limits.login_memory_kib.to_string()),
+        ("time to verify a password, with the wait for its turn", seconds(limits.login_wait)),
         ("time for which a verified password is remembered", seconds(limits.login_cache)),
         ("quota states kept", limits.quota_keys.to_string()),
     ];

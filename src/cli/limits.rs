@@ -112,6 +112,10 @@ pub(super) struct LimitFlags {
     #[arg(long = "login.max-memory", env = "PUSHGUARD_LOGIN_MAX_MEMORY", value_name = "BYTES")]
     #[arg(default_value = "64MiB", value_parser = login_memory)]
     login_memory_kib: u32,
+    /// The time to verify a password, with the wait for its turn
+    #[arg(long = "login.timeout", env = "PUSHGUARD_LOGIN_TIMEOUT", value_name = "DURATION")]
+    #[arg(default_value = "2s", value_parser = duration)]
+    login_wait: Duration,
     /// Groups that the gateway may hold; a push that would make one more is refused
     #[arg(long = "upstream.max-groups", env = "PUSHGUARD_UPSTREAM_MAX_GROUPS", value_name = "N")]
     #[arg(default_value_t = Limits::default().groups, value_parser = count)]
@@ -150,6 +154,7 @@ impl LimitFlags {
             page_bytes: self.page_bytes,
             login_workers: self.login_workers,
             login_memory_kib: self.login_memory_kib,
+            login_wait: self.login_wait,
             groups: self.groups,
             learn: self.learn,
             ..Limits::default()

@@ -352,6 +352,7 @@ impl Serve {
             clock,
             metrics: metrics.keys.clone(),
             publish: Box::new(move |keys| world.publish_keys(keys)),
+            longest_wait: keys::LONGEST_WAIT,
         });
         keys.change(Keys::lines(&live.load().policy)?);
         Ok(keys)

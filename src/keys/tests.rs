@@ -74,6 +74,7 @@ fn keep(folder: Option<&Path>) -> Kept {
         clock: Arc::new(clock.clone()),
         metrics: KeyMetrics::default(),
         publish: Box::new(move |keys| *publish.lock() = keys),
+        longest_wait: Duration::from_secs(300),
     });
     Kept { keys, clock, known }
 }

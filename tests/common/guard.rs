@@ -74,6 +74,8 @@ impl Start {
         command.env("PUSHGUARD_LOG_MAX_REFUSALS", "0");
         // Tests count what reaches the gateway; those that are about this set it.
         command.env("PUSHGUARD_UPSTREAM_LEARN_INTERVAL", "0s");
+        // A hash takes its time where much else is going on.
+        command.env("PUSHGUARD_LOGIN_TIMEOUT", "60s");
         command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         Self { folder, command }
     }

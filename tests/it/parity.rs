@@ -122,7 +122,13 @@ impl Stand {
         let no_tls = || Err("this gateway is asked in clear text");
         let gateway = Upstream::new(upstream.url().parse().unwrap(), no_tls, limits, shared.clone());
         let (clock_of_keys, counted) = (shared.clone(), metrics.keys.clone());
-        let keys = keys::Settings { folder: None, clock: clock_of_keys, metrics: counted, publish: Box::new(|_| ()) };
+        let keys = keys::Settings {
+            folder: None,
+            clock: clock_of_keys,
+            metrics: counted,
+            publish: Box::new(|_| ()),
+            longest_wait: keys::LONGEST_WAIT,
+        };
         let proxy = Arc::new(Proxy {
             live: live.clone(),
             gate: Gate::new(shared.clone(), limits, policy.verifier_memory_kib(), [7; 32]),

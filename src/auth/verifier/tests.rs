@@ -3,7 +3,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 type Case = (&'static str, Arc<[PasswordHash]>, Option<usize>);
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(300);
 
 fn secret(text: &str) -> Secret {
     Secret::new(text.as_bytes().to_vec())
