@@ -3,23 +3,30 @@
 
 logins.py GUARD GATEWAY SECONDS GUESSERS   prints figures; fails where the guard takes more than 96 MiB, hashes on more
 than one thread, or keeps an honest user out.
+
+Those who guess are a process of their own, with a lower priority, since they stand for other machines: where it needs
+the CPU that the guard needs, it guesses less, and the figures say how often it did. Those who are honest are another
+process, so that what they wait for is the guard, and not their turn behind 2,000 guessers. How late that process woke
+up by itself is printed beside, and what the guard's own log says.
 """
 
 import asyncio
 import base64
+import multiprocessing
 import os
 import re
-import signal
-import subprocess
 import sys
-import tempfile
 import time
+
+from house import house, resident, shown
 
 # Each user has its own name and all have one password: what is verified once is remembered, by user.
 USERS = 64
 PASSWORD = "correct horse battery"
 # So many sources guess, none of which has more connections than one may have.
 SOURCES = 40
+# How much less the guessers get of a CPU that is wanted (nice).
+LOWER = 10
 
 PRINCIPAL = """
   u{n}:
@@ -27,36 +34,6 @@ PRINCIPAL = """
     from: anywhere
     grants: [{{ operations: [push], job: "*" }}]
     quotas: [{{ per: principal, burst: 100000, period: 1s }}]"""
-
-
-def follow(command, folder, name, pattern):
-    """Starts a process; answers it and what the pattern finds in its log."""
-    path = os.path.join(folder, name)
-    with open(path, "w") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    end = time.monotonic() + 20
-    while time.monotonic() < end and process.poll() is None:
-        found = re.search(pattern, open(path).read(), re.S)
-        if found:
-            return process, found.group(1)
-        time.sleep(0.05)
-    stop(process)
-    sys.exit(f"{command[0]} did not start:\n{open(path).read()[-2000:]}")
-
-
-def stop(process):
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def resident(process):
-    """Resident memory now, MiB."""
-    return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{process.pid}/status").read()).group(1)) / 1024
 
 
 def hashing_threads(process):
@@ -81,13 +58,11 @@ class Client:
                 self.streams = await asyncio.open_connection(self.host, self.port, local_addr=(self.source, 0))
             reader, writer = self.streams
             writer.write(f"{head}Content-Length: 4\r\n\r\nm 1\n".encode())
-            answer = (await reader.readuntil(b"\r\n\r\n")).decode()
-            length = int(re.search(r"content-length: (\d+)", answer, re.I).group(1))
-            await reader.readexactly(length)
-            if re.search(r"connection: close", answer, re.I):
+            answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            await reader.readexactly(int(field(answer, "content-length")))
+            if field(answer, "connection") == "close":
                 self.close()
-            retry = re.search(r"retry-after: (\d+)", answer, re.I)
-            return int(answer.split(" ", 2)[1]), int(retry.group(1)) if retry else 0
+            return int(answer.split(" ", 2)[1]), int(field(answer, "retry-after") or 0)
         except (OSError, asyncio.IncompleteReadError):
             self.close()
             return 0, 1
@@ -96,6 +71,11 @@ class Client:
         if self.streams:
             self.streams[1].close()
         self.streams = None
+
+
+def field(answer, name):
+    _, _, rest = answer.partition(f"\r\n{name}: ")
+    return rest.partition("\r\n")[0]
 
 
 async def guess(address, number, over, seen):
@@ -108,6 +88,18 @@ async def guess(address, number, over, seen):
         # 2,000 of them are then 2,000 guesses a second, which the machine that attacks can make.
         await asyncio.sleep(1)
     client.close()
+
+
+def guessers(address, count, over, answers):
+    """The process of those who guess; puts what they were answered, by status."""
+    os.nice(LOWER)
+
+    async def all_of_them():
+        seen = {}
+        await asyncio.gather(*(guess(address, n, over, seen) for n in range(count)))
+        return seen
+
+    answers.put(asyncio.run(all_of_them()))
 
 
 async def remembered(address, over, took, failed):
@@ -140,62 +132,64 @@ async def newcomers(address, over, took, failed):
         await asyncio.sleep(0.5)
 
 
-async def attack(address, guard, seconds, guessers):
-    over, seen, memory, threads = asyncio.Event(), {}, [], []
-    hit, hit_failed, miss, miss_failed = [], [], [], []
-    status, _ = await Client(address, "127.0.100.1").push("u0", PASSWORD)
-    if status != 200:
-        sys.exit(f"a good password was answered {status}")
-    tasks = [asyncio.create_task(guess(address, n, over, seen)) for n in range(guessers)]
-    tasks.append(asyncio.create_task(remembered(address, over, hit, hit_failed)))
-    tasks.append(asyncio.create_task(newcomers(address, over, miss, miss_failed)))
-    end = time.monotonic() + seconds
+async def look(guard, end, memory, threads, late):
+    """Notes what the guard takes, and how late this process wakes up."""
     while time.monotonic() < end:
         memory.append(resident(guard))
         threads.append(hashing_threads(guard))
-        await asyncio.sleep(0.2)
+        wanted = time.monotonic() + 0.02
+        await asyncio.sleep(0.02)
+        late.append(time.monotonic() - wanted)
+
+
+async def honest(address, guard, seconds):
+    over, memory, threads, late = asyncio.Event(), [], [], []
+    hit, hit_failed, miss, miss_failed = [], [], [], []
+    tasks = [asyncio.create_task(remembered(address, over, hit, hit_failed))]
+    tasks.append(asyncio.create_task(newcomers(address, over, miss, miss_failed)))
+    await look(guard, time.monotonic() + seconds, memory, threads, late)
     over.set()
     await asyncio.gather(*tasks)
-    at = lambda took, part: sorted(took)[min(int(len(took) * part), len(took) - 1)] * 1000
-    print(f"{guessers} guessers from {SOURCES} sources for {seconds} s; answers: {dict(sorted(seen.items()))}")
     print(f"threads that hash: {max(threads)}; resident memory at most {max(memory):.1f} MiB")
-    print(
-        f"a remembered user: {len(hit)} pushes, {len(hit_failed)} failed, p50 {at(hit, 0.5):.1f} ms, "
-        f"p99 {at(hit, 0.99):.1f} ms, max {at(hit, 1):.1f} ms"
-    )
-    print(
-        f"users that log in for the first time: {len(miss)}, {len(miss_failed)} failed, p50 {at(miss, 0.5):.1f} ms, "
-        f"p95 {at(miss, 0.95):.1f} ms, max {at(miss, 1):.1f} ms"
-    )
+    print(f"a remembered user: {len(hit)} pushes, {len(hit_failed)} failed, {shown(hit)}")
+    print(f"users that log in for the first time: {len(miss)}, {len(miss_failed)} failed, {shown(miss)}")
+    print(f"how late the process that measures woke up: {shown(late)}")
     return max(threads) == 1 and max(memory) <= 96 and not hit_failed and not miss_failed
 
 
+def by_the_log(path):
+    """How long good pushes took from their first byte to the last of their answer, by the guard."""
+    line = re.compile(r"msg=request .*?status=200 .*?principal=(u\d+) .*?duration_seconds=(\S+)")
+    took = {True: [], False: []}
+    for principal, seconds in line.findall(open(path).read()):
+        took[principal == "u0"].append(float(seconds))
+    print(f"by the guard's log: the remembered user {shown(took[True])}; the others {shown(took[False])}")
+
+
+def attack(address, guard, seconds, count):
+    status, _ = asyncio.run(Client(address, "127.0.100.1").push("u0", PASSWORD))
+    if status != 200:
+        sys.exit(f"a good password was answered {status}")
+    fork = multiprocessing.get_context("fork")
+    over, answers = fork.Event(), fork.Queue()
+    attackers = fork.Process(target=guessers, args=(address, count, over, answers), daemon=True)
+    attackers.start()
+    good = asyncio.run(honest(address, guard, seconds))
+    over.set()
+    seen = answers.get(timeout=60)
+    attackers.join()
+    print(f"{count} guessers from {SOURCES} sources for {seconds} s made {sum(seen.values()) / seconds:.0f} guesses a second")
+    print(f"what they were answered: {dict(sorted(seen.items()))}", flush=True)
+    return good
+
+
 def main():
-    guard_binary, gateway_binary, seconds, guessers = sys.argv[1:3] + [int(a) for a in sys.argv[3:5]]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    processes = []
-    with tempfile.TemporaryDirectory() as folder:
-        os.umask(0o077)
-        hashed = subprocess.run([guard_binary, "hash"], input=PASSWORD.encode(), capture_output=True, check=True)
-        with open(os.path.join(folder, "hash"), "wb") as file:
-            file.write(hashed.stdout)
-        policy = os.path.join(folder, "policy.yaml")
-        with open(policy, "w") as file:
-            file.write("version: 1\nprincipals:" + "".join(PRINCIPAL.format(n=n) for n in range(USERS)) + "\n")
-        try:
-            command = [gateway_binary, "--web.listen-address=127.0.0.1:0", "--persistence.file="]
-            process, gateway = follow(command, folder, "gateway.log", r'address="?(127\.0\.0\.1:\d+)')
-            processes.append(process)
-            command = [guard_binary, "serve", "--policy.file", policy, "--upstream.url", f"http://{gateway}"]
-            command += ["--web.listen-address", "127.0.0.1:0", "--admin.listen-address", "127.0.0.1:0"]
-            command += ["--web.max-connections", "4096"]
-            pattern = r"msg=listening listener=default address=(\S+).*msg=ready"
-            guard, address = follow(command, folder, "guard.log", pattern)
-            processes.append(guard)
-            good = asyncio.run(attack(address, guard, seconds, guessers))
-        finally:
-            for process in processes:
-                stop(process)
+    guard_binary, gateway_binary, seconds, count = sys.argv[1:3] + [int(a) for a in sys.argv[3:5]]
+    policy = "version: 1\nprincipals:" + "".join(PRINCIPAL.format(n=n) for n in range(USERS)) + "\n"
+    flags = ["--web.max-connections", "4096", "--memory.limit", "0"]
+    with house(guard_binary, gateway_binary, policy, flags, PASSWORD) as (guard, address, log):
+        good = attack(address, guard, seconds, count)
+        by_the_log(log)
     if not good:
         sys.exit("more than 96 MiB, more than one hash at a time, or an honest user was kept out")
 

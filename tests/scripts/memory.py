@@ -20,7 +20,8 @@ import tempfile
 import time
 import urllib.request
 
-from slow import Honest, follow, stop
+from house import follow, stop
+from slow import Honest
 
 LIMIT, MOST = 128 << 20, 96
 POLICY = """

@@ -5,14 +5,13 @@ slow.py GUARD GATEWAY SECONDS CONNECTIONS   prints a table; fails where less tha
 """
 
 import http.client
-import os
 import re
-import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
+
+from house import house, resident, stop
 
 POLICY = """
 version: 1
@@ -34,31 +33,6 @@ MODES = [
     ("-B, slow bodies", ["-B", "-i", "1", "-s", "8192", "-x", "10"], "/metrics/job/slow"),
     ("-X, slow reading", ["-X", "-w", "512", "-y", "1024", "-n", "5", "-z", "32", "-k", "3"], "/metrics"),
 ]
-
-
-def follow(command, folder, name, pattern):
-    """Starts a process; answers it and what the pattern finds in its log."""
-    path = os.path.join(folder, name)
-    with open(path, "w") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    end = time.monotonic() + 20
-    while time.monotonic() < end and process.poll() is None:
-        found = re.search(pattern, open(path).read(), re.S)
-        if found:
-            return process, found.group(1)
-        time.sleep(0.05)
-    stop(process)
-    sys.exit(f"{command[0]} did not start:\n{open(path).read()[-2000:]}")
-
-
-def stop(process):
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 class Honest:
@@ -90,12 +64,6 @@ class Honest:
         for thread in self.threads:
             thread.join()
         return sorted(self.took), self.failed
-
-
-def resident(process):
-    """Resident memory now, MiB."""
-    status = open(f"/proc/{process.pid}/status").read()
-    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
 
 
 def slow(command, guard):
@@ -157,31 +125,14 @@ def attack(mode, options, path, address, seconds, connections, guard):
 
 def main():
     guard_binary, gateway_binary, seconds, connections = sys.argv[1:3] + [int(a) for a in sys.argv[3:5]]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    processes = []
-    with tempfile.TemporaryDirectory() as folder:
-        policy = os.path.join(folder, "policy.yaml")
-        with open(policy, "w") as file:
-            file.write(POLICY)
-        try:
-            command = [gateway_binary, "--web.listen-address=127.0.0.1:0", "--persistence.file="]
-            process, gateway = follow(command, folder, "gateway.log", r'address="?(127\.0\.0\.1:\d+)')
-            processes.append(process)
-            command = [guard_binary, "serve", "--policy.file", policy, "--upstream.url", f"http://{gateway}"]
-            command += ["--web.listen-address", "127.0.0.1:0", "--admin.listen-address", "127.0.0.1:0"]
-            pattern = r"msg=listening listener=default address=(\S+).*msg=ready"
-            guard, address = follow(command, folder, "guard.log", pattern)
-            processes.append(guard)
-            large_page(address)
-            print(f"{connections} connections for {seconds} s each, from one address; a guard has 128 of one address")
-            print(
-                f"{'slowhttptest':18} {'rounds':>6} {'connected':>9} {'longest s':>9} {'probes':>9} {'honest':>8} "
-                f"{'good %':>8} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'RSS MiB':>8}"
-            )
-            good = [attack(*mode, address, seconds, connections, guard) for mode in MODES]
-        finally:
-            for process in processes:
-                stop(process)
+    with house(guard_binary, gateway_binary, POLICY) as (guard, address, _):
+        large_page(address)
+        print(f"{connections} connections for {seconds} s each, from one address; a guard has 128 of one address")
+        print(
+            f"{'slowhttptest':18} {'rounds':>6} {'connected':>9} {'longest s':>9} {'probes':>9} {'honest':>8} "
+            f"{'good %':>8} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'RSS MiB':>8}"
+        )
+        good = [attack(*mode, address, seconds, connections, guard) for mode in MODES]
     if not all(good):
         sys.exit("less than 99.9 % of the honest pushes succeeded")
 
