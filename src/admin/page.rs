@@ -2,6 +2,7 @@
 
 use super::status::{PolicyStatus, SetStatus, Status};
 use crate::recent::{Refusal, Tally, Verdict};
+use crate::shown::markup as text;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
@@ -18,30 +19,6 @@ pub(super) static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
         "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 });
-
-/// A text from elsewhere as it may stand in the page, within a tag's quotes too. What cannot be seen is shown.
-fn text(foreign: &str) -> String {
-    let mut shown = String::with_capacity(foreign.len());
-    for c in foreign.chars() {
-        match c {
-            '&' => shown.push_str("&amp;"),
-            '<' => shown.push_str("&lt;"),
-            '>' => shown.push_str("&gt;"),
-            '"' => shown.push_str("&quot;"),
-            '\'' => shown.push_str("&#39;"),
-            c if is_hidden(c) => {
-                let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => shown.push(c),
-        }
-    }
-    shown
-}
-
-/// Controls, and characters that turn text around or have no width.
-fn is_hidden(c: char) -> bool {
-    c.is_control() || matches!(u32::from(c), 0x061c | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff)
-}
 
 /// The whole document.
 pub(super) fn render(status: &Status) -> String {

@@ -1,5 +1,6 @@
 //! The two spellings of a log line.
 
+use crate::shown::is_hidden;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -87,7 +88,7 @@ fn quoted(line: &mut String, value: &str) {
             '"' => line.push_str("\\\""),
             '\\' => line.push_str("\\\\"),
             '\n' => line.push_str("\\n"),
-            c if is_unsafe(c) => {
+            c if is_hidden(c) => {
                 let _ = write!(line, "\\u{:04x}", u32::from(c));
             }
             c => line.push(c),
@@ -97,12 +98,6 @@ fn quoted(line: &mut String, value: &str) {
         line.push('…');
     }
     line.push('"');
-}
-
-/// Controls, zero-width and direction characters, line separators.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(u32::from(c), 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0x061c | 0xfff9..=0xfffb)
 }
 
 /// RFC 3339 in UTC with milliseconds.

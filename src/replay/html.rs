@@ -4,6 +4,7 @@ use super::judge::Why;
 use super::report::{Group, Report};
 use super::text::{grouped, percent, shown};
 use super::top::Top;
+use crate::shown::markup;
 use std::collections::BTreeMap;
 
 const STYLE: &str = "\
@@ -30,7 +31,7 @@ pub fn html(report: &Report, policy: &str) -> String {
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>Replay of {0}</title><style>{STYLE}</style></head><body>\n\
          <h1>What {0} would have done</h1>\n<div class=\"dim\">{1} requests in {2} lines</div>\n",
-        escaped(policy),
+        markup(policy),
         grouped(requests),
         grouped(report.lines),
     );
@@ -124,13 +125,13 @@ fn table(title: &str, colour: &str, mut rows: Vec<(String, &Group)>) -> String {
             passed => format!(" <span class=\"dim\">({} passed then)</span>", grouped(passed)),
         };
         let examples: String =
-            group.examples.iter().map(|e| format!("{}: {}\n", escaped(&e.place), escaped(&e.text))).collect();
+            group.examples.iter().map(|e| format!("{}: {}\n", markup(&e.place), markup(&e.text))).collect();
         out.push_str(&format!(
             "<tr><td class=\"n\">{}</td>{}<td>{}{then}<details><summary>examples</summary><pre>{examples}</pre></details>\
              </td></tr>\n",
             grouped(group.count),
             bar(group.count, most, colour),
-            escaped(&name),
+            markup(&name),
         ));
     }
     out + "</table>\n"
@@ -142,7 +143,7 @@ fn top(title: &str, top: &Top) -> String {
     let mut out = format!("<section><h2>{title}</h2>\n<table>\n");
     for (name, count) in first {
         let short: String = name.chars().take(80).collect();
-        let shown = if short.is_empty() { "(empty)".to_owned() } else { escaped(&short) };
+        let shown = if short.is_empty() { "(empty)".to_owned() } else { markup(&short) };
         out.push_str(&format!(
             "<tr><td>{shown}</td>{}<td class=\"n\">{}</td></tr>\n",
             bar(count, most, "g"),
@@ -155,21 +156,4 @@ fn top(title: &str, top: &Top) -> String {
 fn bar(count: u64, most: u64, colour: &str) -> String {
     let share = u128::from(count) * 100 / u128::from(most.max(1));
     format!("<td class=\"b\"><div class=\"{colour}\" style=\"width:{share}%\"></div></td>")
-}
-
-/// Text from a log, made harmless in a page.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
