@@ -62,6 +62,8 @@ fn a_policy_that_reports_lets_pass_and_tells() {
     // What would harm the gateway is refused all the same, and tells both.
     let answer = Request::post("/metrics/job/ci", "?\n").send(guard.address()).is(400, "payload_invalid", "no metrics");
     assert_eq!(would_deny(&answer), Some("credential_missing"));
+    // It is counted by the time that it stands in the log.
+    guard.record(&answer);
     Request::post("/metrics/job/a%2Fb", "m 1\n").send(guard.address()).is(400, "target_ambiguous", "two readings");
     assert_eq!(forwarded(&upstream), requests.len());
     let counted = samples(&guard, "pushguard_would_deny_total");
