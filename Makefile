@@ -102,9 +102,9 @@ $(CLIENTS)/python/.installed: tests/clients/requirements.txt
 	@$(CLIENTS)/python/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-# The schemas of Kubernetes, for the manifests.
+# The schemas of Kubernetes for the manifests, and the types of Grafana for the dashboards.
 $(CLIENTS)/deploy/.installed: tests/deploy/requirements.txt
-	@echo "Installing kubernetes-validate into target/clients/deploy"
+	@echo "Installing kubernetes-validate and Grafana's types into target/clients/deploy"
 	@python3 -m venv --clear $(CLIENTS)/deploy
 	@$(CLIENTS)/deploy/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

@@ -1,14 +1,9 @@
 //! What can be added or exchanged: the components of Kustomize on top of what somebody has already, the community chart,
 //! Compose, systemd, and the names that everybody sets for themselves.
 
-mod common;
-#[path = "deploy/manifests.rs"]
-#[allow(dead_code, reason = "other tests use other parts of it")]
-mod manifests;
-
-use common::gateway::Gateway;
-use common::{gateway_is_demanded, skip};
-use manifests::{
+use crate::common::gateway::Gateway;
+use crate::common::{gateway_is_demanded, skip};
+use crate::manifests::{
     DEPLOY, at, build_on, container, documents, environment, fits_the_schemas, list, listeners, one, ports, text, word,
 };
 use serde_yaml::Value;

@@ -1,9 +1,7 @@
 //! The whole road with real parts, in network namespaces of its own: gateway and pushguard wired as in a pod, Prometheus,
 //! an issuer and the action's script. What it does stands in `tests/scripts/e2e.py`; `make e2e` runs it alone.
 
-mod common;
-
-use common::{gateway_is_demanded, skip};
+use crate::common::{gateway_is_demanded, skip};
 use std::process::{Command, Stdio};
 
 /// How a network of its own is entered here, as root or not; none where that is not allowed.

@@ -1,17 +1,13 @@
 //! What is deployed agrees with the binary: the manifests build and fit the schemas of Kubernetes, and the ports, paths,
 //! probes, flags and policies in them are those that pushguard has.
 
-mod common;
-#[path = "deploy/manifests.rs"]
-#[allow(dead_code, reason = "other tests use other parts of it")]
-mod manifests;
-
-use common::guard::{Guard, PASSWORD, Start, with};
-use common::http::Request;
-use common::mint::{RSA, but, encode, github_run, key_set};
-use common::upstream::{Upstream, ok};
-use manifests::{
-    VARIABLES, at, build, container, documents, environment, fits_the_schemas, list, listeners, one, ports, text, word,
+use crate::common::guard::{Guard, PASSWORD, Start, with};
+use crate::common::http::Request;
+use crate::common::mint::{RSA, but, encode, github_run, key_set};
+use crate::common::upstream::{Upstream, ok};
+use crate::manifests::{
+    DEPLOY, VARIABLES, at, build, container, documents, environment, fits_the_schemas, list, listeners, one, ports,
+    text, word,
 };
 use pushguard::config::{self, Secrets};
 use serde_json::json;
@@ -151,8 +147,7 @@ fn a_run_proves_itself(name: &str, documents: &[Value], guard: &Guard) {
 #[test]
 fn the_policies_do_what_their_tests_say() {
     for environment in ["staging", "production"] {
-        let policy =
-            Path::new(manifests::DEPLOY).join("kubernetes/overlays").join(environment).join("settings/policy.yaml");
+        let policy = Path::new(DEPLOY).join("kubernetes/overlays").join(environment).join("settings/policy.yaml");
         let output = Command::new(env!("CARGO_BIN_EXE_pushguard")).arg("test").arg(policy).output().unwrap();
         assert!(output.status.success(), "{environment}: {}", String::from_utf8_lossy(&output.stdout));
     }

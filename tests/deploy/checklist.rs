@@ -1,25 +1,18 @@
 //! The checklist in `deploy/README.md`: its commands run here as they stand there, against a pair with the settings of
 //! production, except for what only a cluster, GitHub or Grafana can answer.
 
-mod common;
-#[path = "deploy/manifests.rs"]
-#[allow(dead_code, reason = "other tests use other parts of it")]
-mod manifests;
-#[path = "volume/prometheus.rs"]
-#[allow(dead_code, reason = "other tests use other parts of it")]
-mod prometheus;
-
-use common::authority::{Authority, days};
-use common::gateway::Gateway;
-use common::guard::{Guard, PASSWORD, Start, path, with};
-use common::mint::{RSA, key_set};
-use prometheus::Prometheus;
+use crate::common::authority::{Authority, days};
+use crate::common::gateway::Gateway;
+use crate::common::guard::{Guard, PASSWORD, Start, path, with};
+use crate::common::mint::{RSA, key_set};
+use crate::manifests::text;
+use crate::prometheus::Prometheus;
 use pushguard::decision::Reason;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-const PAGE: &str = include_str!("../deploy/README.md");
+const PAGE: &str = include_str!("../../deploy/README.md");
 
 /// How a row is tried here.
 enum Here {
@@ -32,7 +25,7 @@ enum Here {
 use Here::{Needs, Shows};
 
 const ROWS: &[(&str, Here)] = &[
-    ("pod healthy", Needs("a cluster; the probes are asked in tests/deploy.rs")),
+    ("pod healthy", Needs("a cluster; the probes are asked in tests/deploy/overlays.rs")),
     ("policy in use", Shows("\"msg\":\"ready\"")),
     ("internal service answers", Shows("200")),
     ("TLS valid", Shows("expire date")),
@@ -42,7 +35,7 @@ const ROWS: &[(&str, Here)] = &[
     ("test metric pushed", Shows("200")),
     ("and read back", Shows("\"workflow\":\"smoke\"")),
     ("workflow green", Needs("GitHub; the action is tried in tests/it/push_action.rs")),
-    ("dashboard shows", Needs("Grafana; what it shows is asked for in tests/dashboards.rs")),
+    ("dashboard shows", Needs("Grafana; what it shows is asked for in tests/deploy/dashboards.rs")),
     ("old groups known", Shows("1 fresh")),
     ("cleaning works", Shows("202")),
 ];
@@ -72,7 +65,7 @@ exit 9
 
 /// The policy of production, for this machine: the loopback addresses are the cluster and the runners.
 fn policy(folder: &Path) -> String {
-    let mut policy = manifests::text("kubernetes/overlays/production/settings/policy.yaml");
+    let mut policy = text("kubernetes/overlays/production/settings/policy.yaml");
     for (theirs, ours) in [
         ("github: [actions]", "cidrs: [127.0.0.0/8]"),
         ("cidrs: [10.0.0.0/8]", "cidrs: [127.0.0.0/8]"),
@@ -174,7 +167,7 @@ fn the_commands_show_what_they_are_for() {
         };
         // Prometheus comes by once a second.
         let mut said = String::new();
-        let end = std::time::Instant::now() + common::DEADLINE;
+        let end = std::time::Instant::now() + crate::common::DEADLINE;
         while !said.contains(shows) {
             assert!(std::time::Instant::now() < end, "{name}: {command}\nshows no {shows:?} but {said}");
             said = run();
