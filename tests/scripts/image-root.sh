@@ -21,8 +21,8 @@ if ldd "$root/bin/pushguard" 2> /dev/null | grep -q '=>'; then
     exit 1
 fi
 
-# What Kubernetes mounts: policy, state, and how names are found.
-mkdir -p "$root"/{etc/pushguard,state}
+# What Kubernetes mounts: policy, state, devices, and how names are found.
+mkdir -p "$root"/{etc/pushguard,state,dev}
 cp deploy/compose/policy.yaml "$root/etc/pushguard/policy.yaml"
 printf 'search monitoring.svc.cluster.local svc.cluster.local cluster.local\nnameserver 127.0.0.1\noptions ndots:5\n' \
     > "$root/etc/resolv.conf"

@@ -11,6 +11,12 @@ mount --make-rprivate /
 mount --bind "$root" "$root"
 mount -o remount,bind,ro "$root"
 mount -t tmpfs -o mode=0700,uid=65532,gid=65532,size=16m tmpfs "$root/state"
+# The devices that every container has.
+mount -t tmpfs -o mode=0755,size=64k tmpfs "$root/dev"
+for device in null zero random urandom; do
+    touch "$root/dev/$device"
+    mount --bind "/dev/$device" "$root/dev/$device"
+done
 
 # The cluster's DNS: it knows one name.
 python3 - <<'DNS' &
@@ -40,8 +46,8 @@ pid=$!
 answers() {
     local what=$1 end=$((SECONDS + 60))
     shift
-    until [ "$(curl -s -o /dev/null -w '%{http_code}' "$@")" = 200 ]; do
-        if ! kill -0 "$pid" 2> /dev/null || [ $SECONDS -gt $end ]; then
+    until [ "$(curl -s --max-time 10 -o /dev/null -w '%{http_code}' "$@")" = 200 ]; do
+        if grep -q panicked "$log" || ! kill -0 "$pid" 2> /dev/null || [ $SECONDS -gt $end ]; then
             echo "no: $what" >&2
             cat "$log" >&2
             exit 1
