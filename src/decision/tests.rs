@@ -1,5 +1,6 @@
 //! Decisions on values: a policy text, a request as one line, and what every step answers.
 
+mod certificates;
 mod challenges;
 mod facts;
 mod laws;
@@ -21,7 +22,7 @@ use crate::config::{Secrets, read};
 use crate::inventory::Refusal;
 use crate::policy::{Policy, World};
 use crate::prefix_set::PrefixSet;
-use crate::request::{Head, RawHead, Target, Web};
+use crate::request::{Certificate, Head, RawHead, San, Target, Web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ fn world(policy: Policy) -> World {
 }
 
 /// One request: `LISTENER PEER METHOD TARGET`, then `| user NAME:PASSWORD`, `| run ISSUER CLAIMS` (a token that says so), `| bad
-/// CODE` (one that is wrong in that way), `| body TEXT`, `| charge INDEX` or
+/// CODE` (one that is wrong in that way), `| cert NAMES` (a client certificate with these), `| body TEXT`, `| charge INDEX` or
 /// `| charge-for-body INDEX` (that quota is exhausted), `| reserve full` or `| reserve clash`, or any header.
 struct Request {
     head: Head,
@@ -69,13 +70,17 @@ fn request(world: &World, line: &str) -> Request {
     let [listener, peer, method, target] = words[..] else { panic!("{line}") };
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: push.example.com\r\n");
     let (mut body, mut exhausted, mut exhausted_by_body) = (b"up 1\n".to_vec(), None, None);
-    let mut reserved = Ok(());
+    let (mut reserved, mut certificate) = (Ok(()), None);
     for part in parts {
         match part.split_once(' ') {
             Some(("user", pair)) => text.push_str(&format!("Authorization: Basic {}\r\n", STANDARD.encode(pair))),
             Some(("run" | "bad", rest)) => {
                 text.push_str(&format!("Authorization: Bearer {}\r\n", STANDARD.encode(rest)))
             }
+            Some(("cert", names)) => {
+                certificate = Some(names.split(' ').map(|name| San::read(name).unwrap()).collect())
+            }
+            None if part == "cert" => certificate = Some(Vec::new()),
             Some(("body", shown)) => body = shown.replace("\\n", "\n").into_bytes(),
             Some(("reserve", "full")) => reserved = Err(Refusal::OwnGroups(7)),
             Some(("reserve", "clash")) => reserved = Err(Refusal::Clash(vec![store::clash()])),
@@ -86,7 +91,8 @@ fn request(world: &World, line: &str) -> Request {
     }
     let raw = RawHead::read(format!("{text}\r\n").as_bytes()).unwrap_or_else(|e| panic!("{line}: {e}"));
     let peer = world.policy.listener(listener).peer(peer.parse().unwrap(), None);
-    let head = Head::read(&raw, &peer, listener.into(), &Web::default());
+    let certificate = certificate.map(|names| Arc::new(Certificate { names }));
+    let head = Head::read(&raw, &peer, listener.into(), &Web::default()).over(certificate.as_ref());
     Request { head, body, exhausted, exhausted_by_body, reserved }
 }
 
