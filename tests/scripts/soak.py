@@ -11,19 +11,17 @@ import os
 import signal
 import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-from slow import follow, resident, stop
+from house import house, resident
 
 POLICY = """
 version: 1
 principals:
   ci:
-    basic: { username: ci, password_hash_file: ci.phc }
+    basic: { username: ci, password_hash_file: hash }
     from: anywhere
     grants: [{ operations: [push, replace, delete], job: "ci*", labels: { "*": "*" } }]
     quotas: [{ per: principal, burst: 100000, period: 1s }]
@@ -35,14 +33,14 @@ principals:
 """
 MORE = "  another{n}: {{ anonymous: true, from: anywhere, grants: [{{ operations: [probe] }}] }}\n"
 BROKEN = "version: 1\nprincipals: { a: { from: nowhere } }\n"
-PASSWORD = b"correct horse"
+PASSWORD = "correct horse"
 
 # What may be left of growth: the second quarter against the last one, MiB; and by the hour, where it ran for one.
 MOST_GROWTH, MOST_SLOPE = 2.0, 0.5
 
 
 def login(password):
-    return {"Authorization": "Basic " + base64.b64encode(b"ci:" + password).decode()}
+    return {"Authorization": "Basic " + base64.b64encode(f"ci:{password}".encode()).decode()}
 
 
 class Load:
@@ -100,7 +98,7 @@ class Load:
             (403, f"/metrics/job/other{number}", "m 1\n", login(PASSWORD)),
             (400, "/metrics/job/ci/instance/", "m 1\n", login(PASSWORD)),
             (400, "/metrics/job/ci", f"m{number}{{ 1\n", login(PASSWORD)),
-            (401, "/metrics/job/ci", "m 1\n", login(b"wrong")),
+            (401, "/metrics/job/ci", "m 1\n", login("wrong")),
         ]
         # A guess costs a hash, so there are fewer of them.
         status, path, body, headers = cases[number % 5 if number % 50 == 4 else number % 4]
@@ -147,7 +145,7 @@ def watch(guard, log, seconds):
         samples.append((past, *sample(guard)))
         # Nobody reads what would fill the disk in hours.
         os.truncate(log, 0)
-        if len(samples) % max(1, int(seconds / every / 20)) == 1:
+        if (len(samples) - 1) % max(1, int(seconds / every / 20)) == 0:
             print("{:7.0f} {:8.1f} {:6} {:8}".format(*samples[-1]), flush=True)
         time.sleep(every)
     return samples
@@ -174,31 +172,13 @@ def main():
     guard_binary, gateway_binary, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3])
     if seconds < 20:
         sys.exit("20 s at least: a slope needs something to rise over")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    processes, load = [], None
-    with tempfile.TemporaryDirectory() as folder:
+    with house(guard_binary, gateway_binary, POLICY, ["--policy.watch-interval", "0s"], PASSWORD) as (guard, address, log):
+        load = Load(address, guard, os.path.dirname(log))
         try:
-            with open(os.path.join(folder, "policy.yaml"), "w") as file:
-                file.write(POLICY)
-            with open(os.open(os.path.join(folder, "ci.phc"), os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
-                file.write(subprocess.run([guard_binary, "hash"], input=PASSWORD, stdout=subprocess.PIPE, check=True).stdout)
-            command = [gateway_binary, "--web.listen-address=127.0.0.1:0", "--persistence.file="]
-            process, gateway = follow(command, folder, "gateway.log", r'address="?(127\.0\.0\.1:\d+)')
-            processes.append(process)
-            command = [guard_binary, "serve", "--policy.file", f"{folder}/policy.yaml", "--policy.watch-interval", "0s"]
-            command += ["--upstream.url", f"http://{gateway}", "--state.dir", folder]
-            command += ["--web.listen-address", "127.0.0.1:0", "--admin.listen-address", "127.0.0.1:0"]
-            guard, address = follow(command, folder, "guard.log", r"msg=listening listener=default address=(\S+).*msg=ready")
-            processes.append(guard)
-            load = Load(address, guard, folder)
-            samples = watch(guard, f"{folder}/guard.log", seconds)
-            load.stop()
-            wrong = verdict(samples, seconds)
+            samples = watch(guard, log, seconds)
         finally:
-            if load:
-                load.stop()
-            for process in processes:
-                stop(process)
+            load.stop()
+        wrong = verdict(samples, seconds)
     print("  ".join(f"{kind}: {count}" for kind, count in sorted(load.done.items())))
     if load.failed:
         wrong.append(f"{len(load.failed)} requests were not answered as they should be: {sorted(set(load.failed))[:5]}")

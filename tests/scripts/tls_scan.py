@@ -12,7 +12,7 @@ import sys
 import tempfile
 import xml.etree.ElementTree as tree
 
-from slow import follow, stop
+from house import follow, stop
 
 POLICY = "version: 1\nprincipals: {}\n"
 # What is told and is as it should be, by the beginning of its id.
