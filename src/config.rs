@@ -1,5 +1,6 @@
 //! The policy file: YAML text to a compiled [`Policy`](crate::policy::Policy), or all its problems at once.
 
+mod advice;
 mod certificates;
 mod compile;
 mod decoys;
@@ -26,6 +27,7 @@ mod trust;
 mod ttl;
 mod units;
 
+pub use advice::advice;
 pub use fingerprint::Fingerprint;
 pub use import::{Imported, htpasswd, web_config};
 pub use load::{Loaded, Secrets, load, load_noting, read};

@@ -20,6 +20,7 @@ pub use fault::Fault;
 pub use kind::Kind;
 pub use limits::{LabelRules, LabelVerdict, NESTING, PayloadShape, Rules};
 pub use media_type::Format;
+pub use reserved::is_reserved;
 pub use series::SeriesHash;
 pub use summary::{Family, Summary};
 

@@ -3,6 +3,7 @@
 
 mod certificate_rule;
 mod grant;
+mod inclusion;
 mod issuer;
 mod limit;
 mod limits;
@@ -16,7 +17,7 @@ mod quota;
 mod token_rule;
 mod ttl;
 
-pub use crate::payload::PayloadShape;
+pub use crate::payload::{PayloadShape, is_reserved};
 pub use certificate_rule::{CertificateRule, SanPattern};
 pub use grant::{Grant, LabelFault, LabelRule, Miss};
 pub use issuer::{Events, Issuer, KeySource, Preset, Published};

@@ -44,6 +44,22 @@ impl PrefixSet {
         }
     }
 
+    /// The addresses that any of the sets holds.
+    pub fn union<'s>(sets: impl IntoIterator<Item = &'s Self>) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for set in sets {
+            v4.extend_from_slice(&set.v4);
+            v6.extend_from_slice(&set.v6);
+        }
+        Self { v4: merged(v4, |last| last.checked_add(1)), v6: merged(v6, |last| last.checked_add(1)) }
+    }
+
+    /// Whether all addresses of `other` are in this set.
+    pub fn includes(&self, other: &Self) -> bool {
+        // What touches is one range, so none of theirs can lie across two of ours.
+        other.v4.iter().all(|range| spans(&self.v4, range)) && other.v6.iter().all(|range| spans(&self.v6, range))
+    }
+
     /// Whether the set holds no address at all.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
@@ -104,8 +120,13 @@ fn merged<T: Copy + Ord>(mut ranges: Vec<Range<T>>, next: fn(T) -> Option<T>) ->
 }
 
 fn holds<T: Copy + Ord>(ranges: &[Range<T>], address: T) -> bool {
-    let after = ranges.partition_point(|&(first, _)| first <= address);
-    after.checked_sub(1).and_then(|index| ranges.get(index)).is_some_and(|&(_, last)| address <= last)
+    spans(ranges, &(address, address))
+}
+
+/// Whether one range holds all of another.
+fn spans<T: Copy + Ord>(ranges: &[Range<T>], of: &Range<T>) -> bool {
+    let after = ranges.partition_point(|&(first, _)| first <= of.0);
+    after.checked_sub(1).and_then(|index| ranges.get(index)).is_some_and(|&(_, last)| of.1 <= last)
 }
 
 /// Counts each /64 once, also where several ranges lie in it.

@@ -1,19 +1,26 @@
 //! `pushguard check`
 
-use super::{Outcome, random, say};
-use crate::config::{Secrets, load};
+use super::test::{is_test, tests_beside};
+use super::world::SetFlags;
+use super::{Outcome, complain, random, say};
+use crate::config::{Loaded, Problem, Secrets, advice, load};
 use ring::rand::SystemRandom;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Check policy files.
 #[derive(Debug, clap::Args)]
 pub(super) struct Check {
-    /// Policy files
+    /// Policy files; tests among them are left to pushguard test
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Demand that the secret files which the policies name are there and usable
     #[arg(long)]
     secrets: bool,
+    /// Exit with 1 where there is a warning; one that a file is not here does not count
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    sets: SetFlags,
 }
 
 impl Check {
@@ -23,10 +30,20 @@ impl Check {
         let system = SystemRandom::new();
         let (mut outcome, mut said) = (Outcome::Ok, true);
         for file in &self.files {
+            if is_test(file) {
+                said &= say(format_args!("{}: tests of a policy; run them with pushguard test", file.display()));
+                continue;
+            }
             match load(file, secrets, &mut random::decoys(&system)) {
                 Ok(loaded) => {
-                    for warning in &loaded.warnings.list {
+                    let Ok(advice) = self.advice(file, &loaded) else { return Outcome::Undecided };
+                    let mut warnings: Vec<&Problem> = loaded.warnings.list.iter().chain(&advice).collect();
+                    warnings.sort_by_key(|warning| warning.line.unwrap_or(usize::MAX));
+                    for warning in &warnings {
                         eprintln!("{} (warning)", warning.in_file(file));
+                    }
+                    if self.strict && warnings.len() > loaded.absent {
+                        outcome = outcome.max(Outcome::Invalid);
                     }
                     said &= say(format_args!("{}: ok, {}", file.display(), count(loaded.policy.principals.len())));
                 }
@@ -38,6 +55,18 @@ impl Check {
             }
         }
         if said { outcome } else { Outcome::Undecided }
+    }
+
+    /// What the policy says in vain, and whether anything shows what it does.
+    fn advice(&self, file: &Path, loaded: &Loaded) -> Result<Vec<Problem>, ()> {
+        let sets = self.sets.known(&loaded.policy).map_err(complain)?;
+        let mut advice = advice(loaded, &sets);
+        if tests_beside(file).is_none() {
+            let name = file.with_extension("test.yaml");
+            let message = format!("nothing tests it: write {} and run it with pushguard test", name.display());
+            advice.push(Problem { line: None, path: String::new(), message });
+        }
+        Ok(advice)
     }
 }
 

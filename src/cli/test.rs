@@ -90,25 +90,34 @@ impl Test {
     }
 }
 
+/// Whether a file holds tests, by its name.
+pub(super) fn is_test(file: &Path) -> bool {
+    file.to_str().is_some_and(|name| name.ends_with(".test.yaml") || name.ends_with(".test.yml"))
+}
+
+/// The tests that stand beside a policy.
+pub(super) fn tests_beside(policy: &Path) -> Option<PathBuf> {
+    ["test.yaml", "test.yml"].map(|end| policy.with_extension(end)).into_iter().find(|file| file.exists())
+}
+
 /// The test files that a name stands for.
 fn test_files(file: &Path) -> Result<Vec<PathBuf>, String> {
-    let named = |file: &Path, end: &str| file.to_str().is_some_and(|name| name.ends_with(end));
     if file.is_dir() {
         let entries = std::fs::read_dir(file).map_err(|e| format!("{}: {e}", file.display()))?;
         let mut found: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        found.retain(|file| named(file, ".test.yaml") || named(file, ".test.yml"));
+        found.retain(|file| is_test(file));
         found.sort();
         if found.is_empty() {
             return Err(format!("{} holds no file that ends in .test.yaml", file.display()));
         }
         return Ok(found);
     }
-    if named(file, ".test.yaml") || named(file, ".test.yml") {
+    if is_test(file) {
         return Ok(vec![file.to_owned()]);
     }
     let beside = file.with_extension("test.yaml");
-    if file.exists() && !beside.exists() {
-        return Err(format!("{} has no tests; write them to {}", file.display(), beside.display()));
+    match tests_beside(file) {
+        None if file.exists() => Err(format!("{} has no tests; write them to {}", file.display(), beside.display())),
+        found => Ok(vec![found.unwrap_or(beside)]),
     }
-    Ok(vec![beside])
 }

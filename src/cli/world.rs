@@ -1,6 +1,7 @@
 //! What dry runs judge by: a policy file, the address sets that are at hand, the time.
 
 use super::random;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Secrets, load};
 use crate::policy::{NamedSets, Policy, World};
 use crate::prefix_set::PrefixSet;
@@ -45,6 +46,16 @@ impl SetFlags {
     /// The world of a policy at that time.
     pub(super) fn world(&self, file: &Path, now: SystemTime) -> Result<World, String> {
         let policy = policy(file)?;
+        let sets = self.at(&policy, now)?;
+        Ok(World { policy: Arc::new(policy), sets: Arc::new(sets), ..World::default() })
+    }
+
+    /// The sets that are at hand now.
+    pub(super) fn known(&self, policy: &Policy) -> Result<NamedSets, String> {
+        self.at(policy, SystemClock::new().wall())
+    }
+
+    fn at(&self, policy: &Policy, now: SystemTime) -> Result<NamedSets, String> {
         let store = Store::new(self.state_dir.as_deref());
         let mut sets = NamedSets::default();
         for name in policy.set_names() {
@@ -53,7 +64,7 @@ impl SetFlags {
             }
         }
         sets.extend(self.sets.iter().map(|(key, nets)| set(key.clone(), nets.clone())));
-        Ok(World { policy: Arc::new(policy), sets: Arc::new(sets), ..World::default() })
+        Ok(sets)
     }
 }
 

@@ -185,7 +185,7 @@ fn content(reader: &mut Reader, node: &Node<'_>, folder: &Path, secrets: Secrets
             None
         }
         (Err(error), Secrets::Optional) => {
-            reader.warn(&node.path, format!("{}: {error}", file.display()));
+            reader.warn_absent(&node.path, format!("{}: {error}", file.display()));
             None
         }
     }

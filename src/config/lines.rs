@@ -15,6 +15,11 @@ const MAX_DEPTH: usize = 32;
 pub(super) struct Lines(BTreeMap<String, usize>);
 
 impl Lines {
+    /// Whether something stands at that path.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.0.contains_key(path)
+    }
+
     /// The line of a path, or of the nearest thing around it.
     pub(super) fn of(&self, path: &str) -> Option<usize> {
         let mut path = path;

@@ -167,7 +167,7 @@ fn named_file(reader: &mut Reader, node: &Node<'_>, files: Files<'_>, secret: bo
             reader.names_file(&file);
             reader.problem(&node.path, message);
         } else {
-            reader.warn(&node.path, message);
+            reader.warn_absent(&node.path, message);
         }
     }
     Some(file)

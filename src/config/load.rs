@@ -1,7 +1,7 @@
 //! From a file on disk to a policy.
 
 use super::compile::compile;
-use super::lines;
+use super::lines::{self, Lines};
 use super::problem::{Problem, Problems};
 use super::reader::Reader;
 use crate::policy::Policy;
@@ -29,6 +29,9 @@ pub struct Loaded {
     pub policy: Policy,
     /// What is allowed but probably not meant.
     pub warnings: Problems,
+    /// How many of the warnings say that a file is not here.
+    pub absent: usize,
+    pub(super) lines: Lines,
 }
 
 /// Loads a policy file. `random` makes the unmatchable part of decoy hashes.
@@ -57,21 +60,29 @@ pub fn load_noting(
     let (outcome, named) = read_noting(&text, folder, secrets, random);
     files.extend(named);
     match outcome {
-        Ok((policy, warnings)) => Ok(Loaded { policy, warnings: problems(warnings) }),
+        Ok((policy, reader)) => {
+            let (warnings, absent, lines) = (problems(reader.warnings), reader.absent, reader.lines);
+            Ok(Loaded { policy, warnings, absent, lines })
+        }
         Err(list) => Err(problems(list)),
     }
 }
-
-/// A policy and its warnings, or its problems.
-type Read = Result<(Policy, Vec<Problem>), Vec<Problem>>;
 
 /// Compiles the text of a policy whose secret files are relative to `folder`; answers the policy and its warnings.
 ///
 /// # Errors
 /// All problems of the text.
-pub fn read(text: &str, folder: &Path, secrets: Secrets, random: &mut dyn FnMut() -> [u8; 48]) -> Read {
-    read_noting(text, folder, secrets, random).0
+pub fn read(
+    text: &str,
+    folder: &Path,
+    secrets: Secrets,
+    random: &mut dyn FnMut() -> [u8; 48],
+) -> Result<(Policy, Vec<Problem>), Vec<Problem>> {
+    read_noting(text, folder, secrets, random).0.map(|(policy, reader)| (policy, reader.warnings))
 }
+
+/// A policy and what was noted on the way, or its problems.
+type Read = Result<(Policy, Reader), Vec<Problem>>;
 
 fn read_noting(
     text: &str,
@@ -85,7 +96,8 @@ fn read_noting(
     };
     let policy = compile(&mut reader, &document, folder, secrets, random);
     if reader.problems.is_empty() {
-        return (Ok((policy, reader.warnings)), reader.files);
+        let files = std::mem::take(&mut reader.files);
+        return (Ok((policy, reader)), files);
     }
     reader.problems.sort_by_key(|problem| problem.line.unwrap_or(0));
     (Err(reader.problems), reader.files)

@@ -16,9 +16,11 @@ pub(super) struct Node<'v> {
 /// Problems and warnings, collected on the way.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    lines: Lines,
+    pub(super) lines: Lines,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+    /// How many of the warnings say that a file is not here.
+    pub(super) absent: usize,
     /// The files that the document names, there or not.
     pub(super) files: BTreeSet<PathBuf>,
 }
@@ -44,6 +46,12 @@ impl Reader {
     pub(super) fn warn(&mut self, path: &str, message: impl Into<String>) {
         let problem = self.at(path, message.into());
         self.warnings.push(problem);
+    }
+
+    /// Warns that a file is not here: that says nothing of the policy.
+    pub(super) fn warn_absent(&mut self, path: &str, message: impl Into<String>) {
+        self.absent += 1;
+        self.warn(path, message);
     }
 
     /// Notes a file whose content is part of what the document says.

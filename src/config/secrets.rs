@@ -27,7 +27,7 @@ pub(super) fn hashes(reader: &mut Reader, node: &Node<'_>, folder: &Path, secret
             let message = format!("{}: {error}; make it with pushguard hash", file.display());
             match secrets {
                 Secrets::Required => reader.problem(&node.path, message),
-                Secrets::Optional => reader.warn(&node.path, message),
+                Secrets::Optional => reader.warn_absent(&node.path, message),
             }
             return Vec::new();
         }

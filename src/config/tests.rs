@@ -1,5 +1,6 @@
 //! Policy files: every kind of mistake with its line, and that a good one compiles to what it says.
 
+mod advice;
 mod broken;
 mod certificates;
 mod files;

@@ -153,6 +153,44 @@ impl Pattern {
     pub fn source(&self) -> &str {
         &self.source
     }
+
+    /// Whether there is a star in it.
+    pub fn has_star(&self) -> bool {
+        match &self.form {
+            Form::Plain(runs) => runs.len() > 1,
+            Form::Claims(runs) => runs.len() > 1,
+        }
+    }
+
+    /// Whether it matches all that `other` matches, whatever tokens say. Of patterns without claims the answer is exact:
+    /// a character that this one does not hold stands for each star of the other, and nothing but a star matches it.
+    pub fn covers(&self, other: &Self) -> bool {
+        if self.source == other.source {
+            return true;
+        }
+        let fresh = ('\u{e000}'..='\u{f8ff}').find(|c| !self.source.contains(*c));
+        !self.uses_claims() && fresh.is_some_and(|fresh| self.matches(&other.spelled(fresh)))
+    }
+
+    /// A text that it matches, as far as claims may say what they like.
+    pub fn example(&self) -> String {
+        self.spelled('x')
+    }
+
+    /// Its text with one character for each star and each claim.
+    fn spelled(&self, wild: char) -> String {
+        let wild = wild.to_string();
+        match &self.form {
+            Form::Plain(runs) => runs.join(&wild),
+            Form::Claims(runs) => {
+                let piece = |piece: &Piece| match piece {
+                    Piece::Text(text) => text.clone(),
+                    Piece::Claim(_) => wild.clone(),
+                };
+                runs.iter().map(|run| run.iter().map(piece).collect()).collect::<Vec<String>>().join(&wild)
+            }
+        }
+    }
 }
 
 /// Adds a character to the text at the end of a run.

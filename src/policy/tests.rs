@@ -1,5 +1,6 @@
 //! Matching: patterns, grants, sources and quota keys, each against a rule that is written down naively.
 
+mod inclusion;
 mod tokens;
 
 use super::*;

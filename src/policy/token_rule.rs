@@ -142,6 +142,13 @@ impl ClaimGlob {
             && text.split(is_separator).zip(&self.pieces).all(|(text, piece)| piece.matches(text))
     }
 
+    /// Whether it matches all that `other` matches.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.ignores_case == other.ignores_case
+            && self.separators == other.separators
+            && self.pieces.iter().zip(&other.pieces).all(|(piece, other)| piece.covers(other))
+    }
+
     /// The one text that matches; none where there is a star.
     pub fn literal(&self) -> Option<String> {
         let mut text = String::new();

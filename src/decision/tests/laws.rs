@@ -1,5 +1,7 @@
 //! Laws of `decide` over small random worlds: few names, so that requests and policies meet often.
 
+mod shadowed;
+
 use super::*;
 use crate::auth::PasswordHash;
 use crate::decision::{Outcome, Stage, explain};
