@@ -4,6 +4,7 @@
 //! a ledger like the live one.
 
 mod coverage;
+mod held;
 mod junit;
 mod run;
 mod text;
@@ -16,7 +17,7 @@ pub use text::text;
 use crate::decision::Reason;
 use crate::dry_run::Described;
 use crate::policy::NamedSets;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -41,13 +42,29 @@ pub struct Case {
     pub steps: Vec<Step>,
 }
 
-/// One request of a test.
+/// One step of a test.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// The line in its file, where it is known.
     pub line: Option<usize>,
     /// When, from the start.
     pub at: Duration,
+    /// What happens then.
+    pub act: Act,
+}
+
+/// What happens in a test.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// A request.
+    Ask(Box<Asked>),
+    /// A sweep by the policy's `ttl`, and the paths of all groups that it removes, of those that the test has pushed.
+    Sweep(BTreeSet<String>),
+}
+
+/// One request of a test.
+#[derive(Clone, Debug)]
+pub struct Asked {
     /// How often it is sent at that time.
     pub times: u32,
     /// The request.

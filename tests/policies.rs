@@ -8,7 +8,7 @@ fn policies() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| !file.to_str().unwrap().ends_with(".test.yaml"));
     files.sort();
-    assert!(files.len() >= 8, "{files:?}");
+    assert!(files.len() >= 10, "{files:?}");
     files
 }
 

@@ -7,10 +7,12 @@ use super::reader::{Map, Node, Reader};
 use super::request::Given;
 use super::units;
 use crate::decision::Reason;
-use crate::policy::NamedSets;
+use crate::policy::{NamedSets, Operation};
 use crate::prefix_set::PrefixSet;
-use crate::suite::{Case, Expected, Step, Suite};
+use crate::request::GroupingKey;
+use crate::suite::{Act, Asked, Case, Expected, Step, Suite};
 use ipnet::IpNet;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,7 +42,7 @@ pub fn suite(file: &Path) -> Result<Suite, Problems> {
     Err(problems(reader.problems, false))
 }
 
-fn document_suite(reader: &mut Reader, root: &Node<'_>, file: &Path) -> Suite {
+pub(super) fn document_suite(reader: &mut Reader, root: &Node<'_>, file: &Path) -> Suite {
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut suite = Suite { policy: PathBuf::new(), start: SystemTime::UNIX_EPOCH, cases: Vec::new() };
     let Some(mut map) = reader.map(root) else { return suite };
@@ -86,11 +88,7 @@ fn sets(reader: &mut Reader, node: &Node<'_>) -> NamedSets {
     for (name, node) in reader.map(node).map(|m| m.rest()).unwrap_or_default() {
         let mut nets = Vec::new();
         // An empty list is a set that is there and holds nothing.
-        let items = match node.value {
-            serde_yaml::Value::Sequence(items) if items.is_empty() => Vec::new(),
-            _ => reader.texts(&node).unwrap_or_default(),
-        };
-        for (path, text) in items {
+        for (path, text) in texts(reader, &node) {
             let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
             match net {
                 Some(net) => nets.push(net),
@@ -142,10 +140,19 @@ fn case(reader: &mut Reader, node: &Node<'_>, around: &Around<'_>, start: System
 
 fn step(reader: &mut Reader, node: &Node<'_>, around: &mut Around<'_>, name: &str, now: Duration) -> Option<Step> {
     let mut map = reader.map(node)?;
-    let (at, times, sets, expect) = (map.take("at"), map.take("times"), map.take("sets"), map.take("expect"));
+    let (at, swept) = (map.take("at"), map.take("swept"));
+    let nothing_else = map.is_empty();
+    let (times, sets, expect) = (map.take("times"), map.take("sets"), map.take("expect"));
     let given = Given::take(reader, &mut map, around.folder, name).or(around.given.clone());
     map.finish(reader);
     let at = at.and_then(|node| self::at(reader, &node)).unwrap_or(now);
+    let line = reader.line(&node.path);
+    if let Some(swept) = swept {
+        if !nothing_else {
+            reader.problem(&swept.path, "a sweep is no request; only at stands beside it");
+        }
+        return Some(Step { line, at, act: Act::Sweep(self::swept(reader, &swept)) });
+    }
     let times = times.and_then(|node| self::times(reader, &node)).unwrap_or(1);
     if let Some(node) = sets {
         around.sets = Arc::new(self::sets(reader, &node));
@@ -158,8 +165,28 @@ fn step(reader: &mut Reader, node: &Node<'_>, around: &mut Around<'_>, name: &st
         }
     };
     let request = given.request(reader, node)?;
-    let line = reader.line(&node.path);
-    Some(Step { line, at, times, request, sets: around.sets.clone(), expected })
+    Some(Step { line, at, act: Act::Ask(Box::new(Asked { times, request, sets: around.sets.clone(), expected })) })
+}
+
+/// The paths of groups, in the one spelling that they are shown in.
+fn swept(reader: &mut Reader, node: &Node<'_>) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    for (path, text) in texts(reader, node) {
+        let behind = text.strip_prefix("/metrics/").ok_or_else(|| "it does not begin with /metrics/job/".to_owned());
+        match behind.and_then(|behind| GroupingKey::read(behind.as_bytes()).map_err(|fault| fault.to_string())) {
+            Ok(key) => drop(paths.insert(key.upstream_path())),
+            Err(fault) => reader.problem(&path, format!("{text:?} is not the path of a group: {fault}")),
+        }
+    }
+    paths
+}
+
+/// A list of texts that may be empty.
+fn texts(reader: &mut Reader, node: &Node<'_>) -> Vec<(String, String)> {
+    match node.value {
+        serde_yaml::Value::Sequence(items) if items.is_empty() => Vec::new(),
+        _ => reader.texts(node).unwrap_or_default(),
+    }
 }
 
 fn at(reader: &mut Reader, node: &Node<'_>) -> Option<Duration> {
@@ -171,12 +198,14 @@ fn at(reader: &mut Reader, node: &Node<'_>) -> Option<Duration> {
     at
 }
 
+/// The most times that a request is sent.
+pub(super) const MOST_TIMES: u64 = 100_000;
+
 fn times(reader: &mut Reader, node: &Node<'_>) -> Option<u32> {
-    const MOST: u64 = 100_000;
     let number = reader.number(node)?;
-    let times = u32::try_from(number).ok().filter(|_| (1..=MOST).contains(&number));
+    let times = u32::try_from(number).ok().filter(|_| (1..=MOST_TIMES).contains(&number));
     if times.is_none() {
-        reader.problem(&node.path, format!("expected 1 to {MOST}, found {number}"));
+        reader.problem(&node.path, format!("expected 1 to {MOST_TIMES}, found {number}"));
     }
     times
 }
@@ -193,8 +222,8 @@ fn expected(reader: &mut Reader, node: &Node<'_>) -> Expected {
     let Some(mut map) = reader.map(node) else { return Expected::default() };
     let verdict = map.take("verdict");
     let (reason, would_deny, retry_after) = (map.take("reason"), map.take("would_deny"), map.take("retry_after"));
-    let texts = ["rule", "principal", "operation", "upstream", "job"].map(|key| text_of(reader, &mut map, key));
-    let labels = map.take("labels");
+    let texts = ["rule", "principal", "upstream", "job"].map(|key| text_of(reader, &mut map, key));
+    let (operation, labels) = (map.take("operation"), map.take("labels"));
     map.finish(reader);
     let mut expected = refused(reason.and_then(|node| self::reason(reader, &node)));
     if let Some(allowed) = verdict.and_then(|node| self::verdict(reader, &node)) {
@@ -202,7 +231,8 @@ fn expected(reader: &mut Reader, node: &Node<'_>) -> Expected {
     }
     expected.would_deny = would_deny.and_then(|node| self::reason(reader, &node));
     expected.retry_after = retry_after.and_then(|node| at(reader, &node));
-    [expected.rule, expected.principal, expected.operation, expected.upstream, expected.job] = texts;
+    expected.operation = operation.and_then(|node| self::operation(reader, &node));
+    [expected.rule, expected.principal, expected.upstream, expected.job] = texts;
     expected.labels = labels.map(|node| {
         let entries = reader.map(&node).map(Map::rest).unwrap_or_default();
         entries.into_iter().filter_map(|(name, node)| Some((name, reader.text(&node)?))).collect()
@@ -224,6 +254,12 @@ fn text_of(reader: &mut Reader, map: &mut Map<'_>, key: &'static str) -> Option<
 fn verdict(reader: &mut Reader, node: &Node<'_>) -> Option<bool> {
     let text = reader.text(node)?;
     reader.one_of(&node.path, "verdict", &text, &[("allow", true), ("deny", false)])
+}
+
+fn operation(reader: &mut Reader, node: &Node<'_>) -> Option<String> {
+    let text = reader.text(node)?;
+    let known: Vec<(&str, Operation)> = Operation::ALL.iter().map(|operation| (operation.name(), *operation)).collect();
+    reader.one_of(&node.path, "operation", &text, &known).map(|operation| operation.name().to_owned())
 }
 
 fn reason(reader: &mut Reader, node: &Node<'_>) -> Option<Reason> {

@@ -144,7 +144,8 @@ impl ClaimGlob {
 
     /// Whether it matches all that `other` matches.
     pub fn covers(&self, other: &Self) -> bool {
-        self.ignores_case == other.ignores_case
+        self.within == other.within
+            && self.ignores_case == other.ignores_case
             && self.separators == other.separators
             && self.pieces.iter().zip(&other.pieces).all(|(piece, other)| piece.covers(other))
     }

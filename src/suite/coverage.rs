@@ -33,7 +33,7 @@ impl Coverage {
     /// The reasons that the policy can refuse for and no test was refused for.
     pub fn reasons_missed(&self, policy: &Policy) -> Vec<&'static str> {
         let principals = &policy.principals;
-        let all_from_anywhere = principals.iter().any(|p| matches!(p.from, From::Anywhere));
+        let all_from_anywhere = principals.iter().any(|p| matches!(p.from, From::Anywhere | From::Prefer(_)));
         let grants = || principals.iter().flat_map(|principal| &principal.grants);
         let grants_all =
             |p: &Principal| Operation::ALL.iter().all(|o| p.grants.iter().any(|g| g.operations.contains(*o)));

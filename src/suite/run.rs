@@ -1,6 +1,7 @@
 //! Runs tests.
 
-use super::{Case, Coverage, Expected, Step, Suite};
+use super::held::Held;
+use super::{Act, Asked, Case, Coverage, Expected, Step, Suite};
 use crate::clock::Tick;
 use crate::decision::{Decision, Denial, Permit, Verdict, Work, whole_seconds};
 use crate::dry_run::{End, Logins, Quotas, Told, ask};
@@ -8,6 +9,7 @@ use crate::gate::login_rates;
 use crate::limit::Ledger;
 use crate::policy::{Limits, Policy, World};
 use crate::request::{GroupingKey, Web};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,33 +48,81 @@ pub struct Difference {
     pub found: String,
 }
 
-/// Runs one test from nothing spent; a request that goes otherwise ends it.
+/// Runs one test from nothing spent; a step that goes otherwise ends it.
 pub fn run(policy: &Arc<Policy>, suite: &Suite, case: &Case, coverage: &mut Coverage) -> Ran {
-    let limits = Limits::default();
-    let (quotas, logins) = (Ledger::new(limits.quota_keys), Ledger::new(limits.quota_keys));
-    let mut ran = Ran { name: case.name.clone(), requests: 0, failure: None };
-    for (index, step) in case.steps.iter().enumerate() {
-        let world = World { policy: policy.clone(), sets: step.sets.clone(), ..World::default() };
-        let question = step.request.question(policy, &Web::default(), suite.start + step.at);
+    let mut run = Run { policy, suite, ledgers: Ledgers::default(), held: Held::default(), coverage, requests: 0 };
+    let failure = case.steps.iter().enumerate().find_map(|(index, step)| match &step.act {
+        Act::Ask(asked) => run.ask(index, step, asked),
+        Act::Sweep(expected) => run.sweep(step, expected),
+    });
+    Ran { name: case.name.clone(), requests: run.requests, failure }
+}
+
+/// A test that is run.
+struct Run<'a> {
+    policy: &'a Arc<Policy>,
+    suite: &'a Suite,
+    ledgers: Ledgers,
+    held: Held,
+    coverage: &'a mut Coverage,
+    requests: usize,
+}
+
+/// What is spent.
+struct Ledgers {
+    quotas: Ledger,
+    logins: Ledger,
+    limits: Limits,
+}
+
+impl Default for Ledgers {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self { quotas: Ledger::new(limits.quota_keys), logins: Ledger::new(limits.quota_keys), limits }
+    }
+}
+
+impl Run<'_> {
+    fn ask(&mut self, index: usize, step: &Step, asked: &Asked) -> Option<Failure> {
+        let world = World { policy: self.policy.clone(), sets: asked.sets.clone(), ..World::default() };
+        let wall = self.suite.start + step.at;
+        let question = asked.request.question(self.policy, &Web::default(), wall);
         let now = Tick::default().plus(step.at);
-        for round in 1..=step.times {
-            let logins = Logins { ledger: &logins, rates: login_rates(&limits) };
-            let told = ask(&world, &question, Quotas::Kept { ledger: &quotas, logins, now });
-            ran.requests += 1;
-            coverage.note(&told);
-            let differences = differences(&step.expected, &told);
+        for round in 1..=asked.times {
+            let logins = Logins { ledger: &self.ledgers.logins, rates: login_rates(&self.ledgers.limits) };
+            let told = ask(&world, &question, Quotas::Kept { ledger: &self.ledgers.quotas, logins, now });
+            self.requests += 1;
+            self.coverage.note(&told);
+            let differences = differences(&asked.expected, &told);
             if !differences.is_empty() {
-                ran.failure = Some(Failure {
+                let why = told.denial().map(why).unwrap_or_default();
+                return Some(Failure {
                     line: step.line,
-                    request: request(index, round, step),
+                    request: request(index, round, step, asked),
                     differences,
-                    why: told.denial().map(why).unwrap_or_default(),
+                    why,
                 });
-                return ran;
+            }
+            if let End::Decided(Decision { verdict: Verdict::Allow(permit), .. }) = &told.end {
+                self.held.note(permit, wall);
             }
         }
+        None
     }
-    ran
+
+    fn sweep(&mut self, step: &Step, expected: &BTreeSet<String>) -> Option<Failure> {
+        let swept = self.held.sweep(&self.policy.ttl, self.suite.start + step.at);
+        let stopped =
+            |(due, most)| format!("{due} groups are due, and a sweep that is not forced removes {most} at most");
+        let why = swept.as_ref().err().copied().map(stopped).unwrap_or_default();
+        let (found, list) = (swept.unwrap_or_default(), |set: &BTreeSet<String>| format!("{set:?}"));
+        if found == *expected && why.is_empty() {
+            return None;
+        }
+        let differences = vec![Difference { what: "swept", expected: list(expected), found: list(&found) }];
+        let request = format!("a sweep at {}", humantime::format_duration(step.at));
+        Some(Failure { line: step.line, request, differences, why })
+    }
 }
 
 fn why(denial: &Denial) -> String {
@@ -80,10 +130,10 @@ fn why(denial: &Denial) -> String {
     format!("{}: {more}", denial.reason.code())
 }
 
-fn request(index: usize, round: u32, step: &Step) -> String {
-    let round = if step.times > 1 { format!(", time {round} of {}", step.times) } else { String::new() };
+fn request(index: usize, round: u32, step: &Step, asked: &Asked) -> String {
+    let round = if asked.times > 1 { format!(", time {round} of {}", asked.times) } else { String::new() };
     let at = humantime::format_duration(step.at);
-    format!("request {} at {at}{round}: {} {}", index + 1, step.request.method, step.request.target)
+    format!("request {} at {at}{round}: {} {}", index + 1, asked.request.method, asked.request.target)
 }
 
 /// Everything that is expected and not so.

@@ -37,7 +37,11 @@ fn start(upstream: &Upstream, url: &str) -> Start {
 
 fn push(guard: &Guard, from: &str) -> Response {
     let from: IpAddr = from.parse().unwrap();
-    Request::post("/metrics/job/ci", "m 1\n").basic("ci", PASSWORD).send_from(from, guard.address())
+    let request = Request::post("/metrics/job/ci", "m 1\n").basic("ci", PASSWORD);
+    // Where the machine is busy, a login may wait longer for its hash than the guard lets it.
+    crate::common::wait_for("a turn to log in", || {
+        Some(request.clone().send_from(from, guard.address())).filter(|answer| answer.reason() != "verifier_busy")
+    })
 }
 
 /// Waits until the list has been published, just behind its line in the log; answers what a listed source gets then.

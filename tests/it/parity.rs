@@ -2,6 +2,7 @@
 //! real listener and are asked of the dry run as well, at the same time of one clock that stands still between them.
 
 use crate::common::guard::PASSWORD;
+use crate::common::mint::{RSA, key_set};
 use crate::common::upstream::{Upstream as Recorder, ok};
 use crate::volume::rng::Rng;
 use crate::volume::{Volume, say};
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use pushguard::auth::phc;
 use pushguard::clock::{Clock, ManualClock, Tick};
 use pushguard::config::{self, Secrets};
-use pushguard::dry_run::{Body, Described, End, Logins, Proof, Quotas, Told, ask};
+use pushguard::dry_run::{Body, Described, End, Logins, Proof, Quotas, Token, Told, ask};
 use pushguard::gate::{Gate, login_rates};
 use pushguard::inventory::{Bounds, Inventory};
 use pushguard::keys::{self, Keys};
@@ -22,6 +23,8 @@ use pushguard::proxy::{
 };
 use pushguard::request::Web;
 use pushguard::secret::Secret;
+use pushguard::suite::Act;
+use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -169,6 +172,18 @@ impl Stand {
         Self { runtime, clock, live, policy, listeners, peer, upstream, stop, quotas, logins, sets }
     }
 
+    /// The token with these claims as the policy's issuer would sign it now; what they lack is as in a good one.
+    fn signed(&self, token: &Token) -> String {
+        let issuer = &self.policy.issuers.values().next().expect("an issuer").token;
+        let now = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let mut claims = json!({
+            "iss": issuer.url, "aud": issuer.audience, "sub": "imagined", "jti": "imagined",
+            "iat": now, "nbf": now, "exp": now + 300,
+        });
+        claims.as_object_mut().unwrap().extend(token.claims.clone());
+        RSA.token(&claims)
+    }
+
     fn serve_sets(&mut self, sets: &Arc<NamedSets>) {
         if !Arc::ptr_eq(&self.sets, sets) {
             self.live.publish_sets(sets.clone());
@@ -182,6 +197,11 @@ impl Stand {
         *self.peer.lock().unwrap() = request.peer;
         let password = if request.proof == Proof::Right { PASSWORD } else { "wrong" };
         let mut bytes = request.head(password);
+        if let Some(token) = &request.token {
+            let head = String::from_utf8(bytes).unwrap();
+            assert!(head.contains("Bearer imagined"), "{head}");
+            bytes = head.replace("Bearer imagined", &format!("Bearer {}", self.signed(token))).into_bytes();
+        }
         if let Body::Bytes(body) = &request.body {
             bytes.extend_from_slice(body);
         }
@@ -249,14 +269,17 @@ fn told(told: &Told) -> String {
     shown(told.verdict(), reason, would, &noted, &upstream)
 }
 
-/// A policy that ships, with a hash of the tests' password for everybody.
+/// A policy that ships, with a hash of the tests' password for everybody, and the tests' key for every issuer.
 fn policy(text: &str) -> Policy {
     static HASH: LazyLock<String> =
         LazyLock::new(|| phc::hash(&Secret::new(PASSWORD.as_bytes().to_vec()), *b"a salt for tests").unwrap());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("all.phc");
     std::fs::write(&file, &*HASH).unwrap();
+    let keys = folder.path().join("keys.json");
+    std::fs::write(&keys, key_set(&[RSA.jwk()])).unwrap();
     let mut adapted = String::new();
+    let text = text.replace("audience: ", &format!("jwks_file: {}, audience: ", keys.display()));
     for line in text.lines() {
         match line.split_once("password_hash_file: ") {
             Some((before, after)) => {
@@ -275,35 +298,38 @@ fn policy(text: &str) -> Policy {
 #[test]
 fn the_tests_of_policies_are_answered_as_they_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
-    let mut requests = 0;
+    let (mut requests, mut with_tokens) = (0, 0);
     for entry in std::fs::read_dir(folder).unwrap() {
         let file = entry.unwrap().path();
-        // Tokens need the signing keys of those who issue them, certificates a listener with TLS: those have tests of
-        // their own.
-        let text = std::fs::read_to_string(&file).unwrap();
-        if !file.to_str().unwrap().ends_with(".test.yaml") || text.contains("token:") || text.contains("certificate:") {
+        if !file.to_str().unwrap().ends_with(".test.yaml") {
             continue;
         }
         let suite = config::suite(&file).unwrap();
         let policy = policy(&std::fs::read_to_string(&suite.policy).unwrap());
         for case in &suite.cases {
-            let names: Vec<String> = case.steps.iter().map(|step| step.request.listener.clone()).collect();
+            // A sweep is no request, and only an encrypted connection has a certificate.
+            let asked = case.steps.iter().filter_map(|step| match &step.act {
+                Act::Ask(asked) if asked.request.certificate.is_none() => Some((step.at, asked)),
+                Act::Ask(_) | Act::Sweep(_) => None,
+            });
+            let names: Vec<String> = asked.clone().map(|(_, asked)| asked.request.listener.clone()).collect();
             let mut stand = Stand::new(&policy, suite.start, &names);
             let mut now = Duration::ZERO;
-            for step in &case.steps {
-                stand.clock.advance(step.at - now);
-                now = step.at;
+            for (at, step) in asked {
+                stand.clock.advance(at - now);
+                now = at;
                 stand.serve_sets(&step.sets);
                 for _ in 0..step.times {
                     let (live, dry) = (stand.send(&step.request), stand.ask(&step.request));
                     assert_eq!(live, dry, "{}: {:?}: {:?}", file.display(), case.name, step.request);
                     requests += 1;
+                    with_tokens += usize::from(step.request.token.is_some());
                 }
             }
         }
     }
-    say(format!("parity: {requests} requests of the tests of policies"));
-    assert!(requests > 500);
+    say(format!("parity: {requests} requests of the tests of policies, {with_tokens} of them with a token"));
+    assert!(requests > 500 && with_tokens > 50);
 }
 
 /// A request that is as it should be, but for a few things that are taken at random.
