@@ -28,6 +28,9 @@ LOGIN_GUESSERS ?= 2000
 # What `make dist` builds for.
 ARCH ?= amd64
 
+# How long a log `make replay-speed` makes.
+LINES ?= 1000000
+
 # How much `make volume` runs, and from which seed.
 PATHS ?= 200000
 ABORTS ?= 10000
@@ -143,7 +146,11 @@ dist: ## Make target/dist/pushguard-VERSION.linux-ARCH.tar.gz of a static binary
 	@tests/scripts/need.sh cc=build-essential cmake
 	@version="$$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml | head -n 1)" && name="pushguard-$$version.linux-$(ARCH)" && \
 	    mkdir -p target/dist && rm -rf "target/dist/$$name" && deploy/static.sh $(ARCH) "target/dist/$$name" && \
-	    cp LICENSE README.md CHANGELOG.md "target/dist/$$name/" && cd target/dist && \
+	    cp LICENSE README.md CHANGELOG.md "target/dist/$$name/" && \
+	    cargo run --quiet --locked -- man "target/dist/$$name/man" && mkdir "target/dist/$$name/completions" && \
+	    for shell in bash zsh fish; do \
+	        cargo run --quiet --locked -- completions $$shell > "target/dist/$$name/completions/pushguard.$$shell"; done && \
+	    cd target/dist && \
 	    tar --owner=0 --group=0 --sort=name -czf "$$name.tar.gz" "$$name" && rm -r "$$name" && \
 	    sha256sum "$$name.tar.gz" | tee "$$name.tar.gz.sha256"
 
@@ -179,6 +186,12 @@ measure: ## Print idle memory, CPU per push beside bare forwarding by nginx, and
 bench: ## Measure against other crates: look-ups in the address list (../shared/data must be there), checks of bodies
 	@tests/scripts/need.sh cc=build-essential cmake
 	cargo bench --locked --bench ranges --bench payload
+
+.PHONY: replay-speed
+replay-speed: ## Replay a generated log of LINES=1000000 lines, print lines a second of one core and peak memory (release build)
+	@tests/scripts/need.sh cc=build-essential cmake python3
+	@cargo build --release --locked
+	@python3 tests/scripts/replay_speed.py target/release/pushguard policies/github-actions.yaml target $(LINES)
 
 .PHONY: bombs
 bombs: ## Send bodies made to cost, print what they cost (release build)

@@ -9,6 +9,8 @@ use crate::request::RoutePrefix;
 /// It is none of them, or no request that a policy would have looked at.
 pub fn read_line<'l>(line: &'l str, prefix: &RoutePrefix) -> Result<Recorded<'l>, LineError> {
     match line.as_bytes().first() {
+        // Ours begin with it, Caddy's with the level.
+        Some(b'{') if line.starts_with("{\"time\":") => own(line),
         Some(b'{') if line.contains("\"request\":{") => caddy(line, prefix),
         Some(b'{') => own(line),
         _ if line.starts_with("time=") => own(line),

@@ -1,63 +1,24 @@
 //! Our own log, as JSON or as logfmt.
 
+mod fields;
+
 use super::{LineError, Recorded, Then, Who, group, method, page};
 use crate::request::{San, Target, TargetError};
-use serde::Deserialize;
+use fields::{FORM, Fields, fields};
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 use std::net::IpAddr;
-
-/// The fields of a request line that tell of the request.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Fields<'l> {
-    #[serde(borrow)]
-    time: Cow<'l, str>,
-    #[serde(borrow)]
-    msg: Cow<'l, str>,
-    #[serde(borrow)]
-    reason: Cow<'l, str>,
-    status: u16,
-    #[serde(borrow)]
-    method: Cow<'l, str>,
-    #[serde(borrow)]
-    operation: Cow<'l, str>,
-    #[serde(borrow)]
-    job: Cow<'l, str>,
-    #[serde(borrow)]
-    labels: Cow<'l, str>,
-    #[serde(borrow)]
-    principal: Cow<'l, str>,
-    #[serde(borrow)]
-    issuer: Cow<'l, str>,
-    #[serde(borrow)]
-    claims: Cow<'l, str>,
-    #[serde(borrow)]
-    certificate: Cow<'l, str>,
-    #[serde(borrow)]
-    source: Cow<'l, str>,
-    #[serde(borrow)]
-    listener: Cow<'l, str>,
-    bytes_in: u64,
-}
 
 /// Reads a line of our own log.
 ///
 /// # Errors
 /// It is no line of a request.
 pub fn own(line: &str) -> Result<Recorded<'_>, LineError> {
-    let fields = if line.starts_with('{') {
-        serde_json::from_str(line).map_err(|_| LineError::Form("not a line of this program's log"))?
-    } else {
-        logfmt(line)?
-    };
-    if fields.msg.is_empty() {
-        return Err(LineError::Form("not a line of this program's log"));
+    let fields = fields(line)?;
+    match &*fields.msg {
+        "request" => recorded(fields),
+        "" => Err(FORM),
+        _ => Err(LineError::OtherEvent),
     }
-    if fields.msg != "request" {
-        return Err(LineError::OtherEvent);
-    }
-    recorded(fields)
 }
 
 fn recorded(fields: Fields<'_>) -> Result<Recorded<'_>, LineError> {
@@ -82,7 +43,11 @@ fn recorded(fields: Fields<'_>) -> Result<Recorded<'_>, LineError> {
         listener: Some(fields.listener),
         who,
         bytes: Some(fields.bytes_in),
-        then: Then { status: fields.status, reason: fields.reason, operation: fields.operation },
+        then: Then {
+            status: u16::try_from(fields.status).unwrap_or_default(),
+            reason: fields.reason,
+            operation: fields.operation,
+        },
     })
 }
 
@@ -175,64 +140,4 @@ fn escaped(chars: &mut std::str::CharIndices<'_>) -> Option<char> {
         }
         c => c,
     })
-}
-
-/// `key=value key="value"`.
-fn logfmt(line: &str) -> Result<Fields<'_>, LineError> {
-    const FORM: LineError = LineError::Form("not a line of this program's log");
-    let mut fields = Fields::default();
-    let mut rest = line.trim_end();
-    while !rest.is_empty() {
-        let (key, tail) = rest.split_once('=').ok_or(FORM)?;
-        let end =
-            if tail.starts_with('"') { quoted_end(tail).ok_or(FORM)? } else { tail.find(' ').unwrap_or(tail.len()) };
-        let (value, tail) = tail.split_at_checked(end).ok_or(FORM)?;
-        let value: Cow<'_, str> = match value.starts_with('"') {
-            true => Cow::Owned(serde_json::from_str(value).map_err(|_| FORM)?),
-            false => Cow::Borrowed(value),
-        };
-        fields.set(key, value).ok_or(FORM)?;
-        rest = tail.strip_prefix(' ').unwrap_or(tail);
-    }
-    Ok(fields)
-}
-
-fn quoted_end(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    text.char_indices().skip(1).find_map(|(at, c)| {
-        let ends = c == '"' && !escaped;
-        escaped = c == '\\' && !escaped;
-        ends.then_some(at + 1)
-    })
-}
-
-impl<'l> Fields<'l> {
-    fn set(&mut self, key: &str, value: Cow<'l, str>) -> Option<()> {
-        let text = match key {
-            "status" => {
-                self.status = value.parse().ok()?;
-                return Some(());
-            }
-            "bytes_in" => {
-                self.bytes_in = value.parse().ok()?;
-                return Some(());
-            }
-            "time" => &mut self.time,
-            "msg" => &mut self.msg,
-            "reason" => &mut self.reason,
-            "method" => &mut self.method,
-            "operation" => &mut self.operation,
-            "job" => &mut self.job,
-            "labels" => &mut self.labels,
-            "principal" => &mut self.principal,
-            "issuer" => &mut self.issuer,
-            "claims" => &mut self.claims,
-            "certificate" => &mut self.certificate,
-            "source" => &mut self.source,
-            "listener" => &mut self.listener,
-            _ => return Some(()),
-        };
-        *text = value;
-        Some(())
-    }
 }
