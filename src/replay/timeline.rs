@@ -5,6 +5,10 @@ use std::time::{Duration, SystemTime};
 /// Buckets that are kept at most.
 const MOST: usize = 96;
 
+/// How many buckets become one where there are too many, by how long they are: from a second to minutes, hours and days.
+const STEPS: &[(u64, usize)] =
+    &[(1, 5), (5, 3), (15, 4), (60, 5), (300, 3), (900, 4), (3600, 6), (21_600, 4), (86_400, 7)];
+
 /// Counts over time: `allowed`, `denied`, `undecided`. Buckets grow where the log goes on.
 #[derive(Clone, Debug)]
 pub struct Timeline {
@@ -37,8 +41,9 @@ impl Timeline {
                 }
                 return;
             }
-            self.width = self.width.saturating_mul(2);
-            self.buckets = self.buckets.chunks(2).map(sum).collect();
+            let step = STEPS.iter().find(|(width, _)| *width == self.width).map_or(2, |(_, step)| *step);
+            self.width = self.width.saturating_mul(u64::try_from(step).unwrap_or(2));
+            self.buckets = self.buckets.chunks(step).map(sum).collect();
         }
     }
 
@@ -54,6 +59,6 @@ impl Timeline {
     }
 }
 
-fn sum(pair: &[[u64; 3]]) -> [u64; 3] {
-    pair.iter().fold([0; 3], |[a, b, c], [x, y, z]| [a + x, b + y, c + z])
+fn sum(buckets: &[[u64; 3]]) -> [u64; 3] {
+    buckets.iter().fold([0; 3], |[a, b, c], [x, y, z]| [a + x, b + y, c + z])
 }
