@@ -13,10 +13,12 @@ mod limits;
 mod lint;
 mod listen;
 mod logs;
+mod manual;
 mod random;
 mod range_flags;
 mod ranges;
 mod replay;
+mod schema;
 mod serve;
 mod sweep;
 mod test;
@@ -45,6 +47,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Run the tests of policies
     Test(test::Test),
+    /// Print the JSON Schema of policies or of their tests, for editors
+    Schema(schema::Schema),
     /// Run recorded traffic through a policy and tell what would have passed, what not, and why
     Replay(Box<replay::Replay>),
     /// Tell which decisions a change of a policy changes, by recorded traffic or by the rules themselves
@@ -61,6 +65,10 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Remove groups that are older than the policy keeps them
     Sweep(sweep::Sweep),
+    /// Print what makes a shell complete the command line
+    Completions(manual::Completions),
+    /// Write the manual: a page for each command
+    Man(manual::Man),
 }
 
 /// How a command ended.
@@ -88,6 +96,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Test(test) => test.run(),
+        Command::Schema(schema) => schema.run(),
         Command::Replay(replay) => replay.run(),
         Command::Diff(diff) => diff.run(),
         Command::Lint(lint) => lint.run(),
@@ -96,6 +105,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ranges(ranges) => ranges.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Sweep(sweep) => sweep.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     };
     match outcome {
         Outcome::Ok => ExitCode::SUCCESS,

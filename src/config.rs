@@ -20,6 +20,7 @@ mod problem;
 mod quotas;
 mod reader;
 mod request;
+mod schema;
 mod secrets;
 mod suite;
 mod tokens;
@@ -33,6 +34,7 @@ pub use import::{Imported, htpasswd, web_config};
 pub use load::{Loaded, Secrets, load, load_noting, read};
 pub use outline::outline;
 pub use problem::{Problem, Problems};
+pub use schema::{policy as policy_schema, suite as suite_schema};
 pub use suite::suite;
 pub use units::{duration, size};
 

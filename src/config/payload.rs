@@ -9,22 +9,44 @@ use crate::auth::token::ClaimPath;
 use crate::policy::{GroupsPer, Limits, Pattern, PayloadLimits, PayloadRules, PayloadShape};
 use std::sync::Arc;
 
-/// A key that limits a part of the body, the most that it may be set to, and what it sets.
-type Part = (&'static str, u64, fn(&mut PayloadShape) -> &mut usize);
+/// A key that limits a part of the body.
+pub(super) struct Part {
+    pub(super) key: &'static str,
+    /// What it limits.
+    pub(super) about: &'static str,
+    /// The most that it may be set to.
+    pub(super) most: u64,
+    part: fn(&mut PayloadShape) -> &mut usize,
+}
+
+impl Part {
+    /// What holds where nothing is said.
+    pub(super) fn default(&self) -> usize {
+        *(self.part)(&mut PayloadShape::default())
+    }
+}
+
+const fn part(key: &'static str, about: &'static str, most: u64, part: fn(&mut PayloadShape) -> &mut usize) -> Part {
+    Part { key, about, most, part }
+}
+
+/// The most that `max_groups` may be.
+pub(super) const MAX_GROUPS: u64 = 1_000_000;
 
 /// Keys that count, and keys that measure bytes. What is read is compared with each of them, so all of them have an end.
-const COUNTS: [Part; 3] = [
-    ("max_series", 1_000_000, |shape| &mut shape.series),
-    ("max_families", 100_000, |shape| &mut shape.families),
-    ("max_labels", 1024, |shape| &mut shape.labels),
+pub(super) const COUNTS: [Part; 3] = [
+    part("max_series", "Series of a push.", 1_000_000, |shape| &mut shape.series),
+    part("max_families", "Metric families of a push.", 100_000, |shape| &mut shape.families),
+    part("max_labels", "Labels of a series.", 1024, |shape| &mut shape.labels),
 ];
-const SIZES: [Part; 5] = [
-    ("max_name_bytes", 64 * 1024, |shape| &mut shape.name_bytes),
-    ("max_value_bytes", 1024 * 1024, |shape| &mut shape.value_bytes),
-    ("max_help_bytes", 1024 * 1024, |shape| &mut shape.help_bytes),
-    ("max_line_bytes", 24 * 1024 * 1024, |shape| &mut shape.line_bytes),
-    ("max_message_bytes", 24 * 1024 * 1024, |shape| &mut shape.message_bytes),
+pub(super) const SIZES: [Part; 5] = [
+    part("max_name_bytes", "Bytes of a metric or label name.", 64 * KIB, |shape| &mut shape.name_bytes),
+    part("max_value_bytes", "Bytes of a label value.", 1024 * KIB, |shape| &mut shape.value_bytes),
+    part("max_help_bytes", "Bytes of a HELP text.", 1024 * KIB, |shape| &mut shape.help_bytes),
+    part("max_line_bytes", "Bytes of a line of text.", 24 * 1024 * KIB, |shape| &mut shape.line_bytes),
+    part("max_message_bytes", "Bytes of a protobuf message.", 24 * 1024 * KIB, |shape| &mut shape.message_bytes),
 ];
+const KIB: u64 = 1024;
 
 /// Limits and rules; what is not said is as in `defaults`.
 pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: &PayloadLimits, braces: Braces) -> PayloadLimits {
@@ -32,27 +54,27 @@ pub(super) fn payload(reader: &mut Reader, node: &Node<'_>, defaults: &PayloadLi
     let Some(mut map) = reader.map(node) else { return limits };
     let (max_bytes, max_decoded_bytes) = (map.take("max_bytes"), map.take("max_decoded_bytes"));
     let (max_groups, max_groups_per) = (map.take("max_groups"), map.take("max_groups_per"));
-    let counts = COUNTS.map(|(key, most, part)| (map.take(key), most, part));
-    let sizes = SIZES.map(|(key, most, part)| (map.take(key), most, part));
+    let counts = COUNTS.map(|part| (map.take(part.key), part));
+    let sizes = SIZES.map(|part| (map.take(part.key), part));
     rules(reader, &mut map, &mut limits.rules, braces);
     map.finish(reader);
     sums(reader, max_bytes, max_decoded_bytes, &mut limits);
-    if let Some(groups) = max_groups.and_then(|node| count(reader, &node, 1_000_000)) {
+    if let Some(groups) = max_groups.and_then(|node| count(reader, &node, MAX_GROUPS)) {
         limits.max_groups = groups;
     }
     if let Some(per) = max_groups_per.and_then(|node| groups_per(reader, &node, braces)) {
         limits.groups_per = per;
     }
-    for (node, most, part) in counts {
-        let count = node.and_then(|node| count(reader, &node, most));
+    for (node, limit) in counts {
+        let count = node.and_then(|node| count(reader, &node, limit.most));
         if let Some(count) = count {
-            *part(&mut limits.shape) = count;
+            *(limit.part)(&mut limits.shape) = count;
         }
     }
-    for (node, most, part) in sizes {
-        let size = node.and_then(|node| usize::try_from(bytes(reader, &node, most)?).ok());
+    for (node, limit) in sizes {
+        let size = node.and_then(|node| usize::try_from(bytes(reader, &node, limit.most)?).ok());
         if let Some(size) = size {
-            *part(&mut limits.shape) = size;
+            *(limit.part)(&mut limits.shape) = size;
         }
     }
     limits

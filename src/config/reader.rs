@@ -23,6 +23,9 @@ pub(super) struct Reader {
     pub(super) absent: usize,
     /// The files that the document names, there or not.
     pub(super) files: BTreeSet<PathBuf>,
+    /// The mappings that were read to their ends, and the keys that each may have.
+    #[cfg(test)]
+    pub(super) closed: Vec<(String, Vec<&'static str>)>,
 }
 
 /// A mapping whose entries are taken one by one; what is left over at the end is unknown.
@@ -176,6 +179,11 @@ impl<'v> Map<'v> {
         self.entries.iter().any(|(name, _)| name == key)
     }
 
+    /// Whether every entry was taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The entries that were not taken, for mappings whose keys are names.
     pub(super) fn rest(self) -> Vec<(String, Node<'v>)> {
         let path = self.path;
@@ -187,6 +195,8 @@ impl<'v> Map<'v> {
 
     /// Every entry that was not taken is a problem.
     pub(super) fn finish(self, reader: &mut Reader) {
+        #[cfg(test)]
+        reader.closed.push((self.path.clone(), self.known.clone()));
         for (name, _) in &self.entries {
             let path = key_path(&self.path, name);
             reader.problem(&path, format!("unknown key {name:?}{}", suggestion(name, &self.known)));

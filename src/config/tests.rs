@@ -5,6 +5,7 @@ mod broken;
 mod certificates;
 mod files;
 mod good;
+mod schema;
 mod text;
 mod tokens;
 mod ttl;
