@@ -20,6 +20,8 @@ fuzz_target!(|line: &str| {
         }
         Err(error) => report.line(String::new, line, &error),
     }
+    // Whatever it is, it is counted once.
+    assert_eq!(report.requests() + report.other_events + report.unread(), 1);
     assert!(!text(&report).is_empty());
     let page = html(&report, "policy");
     assert!(!page.contains("<script") && !page.contains('\u{1b}'));
