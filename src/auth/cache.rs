@@ -35,7 +35,7 @@ impl Cache {
 
     /// Whether `password` was verified for `user` against this very `hash` less than the ttl ago.
     pub fn contains(&self, user: &[u8], hash: &PasswordHash, password: &Secret, now: Tick) -> bool {
-        let id = self.id(user, hash.to_phc().as_bytes(), password.expose());
+        let id = self.id(user, hash.line().as_bytes(), password.expose());
         self.verified.lock().get(&id).is_some_and(|since| now.since(*since) < self.ttl)
     }
 
@@ -44,7 +44,7 @@ impl Cache {
         if self.capacity == 0 || hash.is_decoy() {
             return;
         }
-        let id = self.id(user, hash.to_phc().as_bytes(), password.expose());
+        let id = self.id(user, hash.line().as_bytes(), password.expose());
         let mut verified = self.verified.lock();
         // Looking through all entries costs microseconds, once per success that took milliseconds to compute.
         if verified.len() >= self.capacity && !verified.contains_key(&id) {
@@ -60,7 +60,7 @@ impl Cache {
     /// What this attempt to log in is known by while it is under way: equal for equal user, password and stored hashes,
     /// and telling nothing of them.
     pub fn attempt(&self, user: &[u8], hashes: &[PasswordHash], password: &Secret) -> [u8; 32] {
-        let records: Vec<String> = hashes.iter().map(PasswordHash::to_phc).collect();
+        let records: Vec<&str> = hashes.iter().map(PasswordHash::line).collect();
         self.id(user, records.join("\n").as_bytes(), password.expose())
     }
 

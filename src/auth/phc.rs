@@ -11,6 +11,7 @@ use argon2::password_hash::phc::{Output, Salt};
 use argon2::{Algorithm, Argon2, Block, Version};
 use ring::digest;
 use std::fmt;
+use std::sync::Arc;
 
 pub use error::PhcError;
 
@@ -42,6 +43,8 @@ pub struct Argon2id {
 #[derive(Clone)]
 pub struct PasswordHash {
     kind: Kind,
+    /// Written once: each login is looked up by it.
+    line: Arc<str>,
     /// False for decoys, so that not even a lucky guess of their output is an answer.
     matchable: bool,
 }
@@ -61,7 +64,17 @@ impl PasswordHash {
             let (params, salt, output) = parse::line(text)?;
             Kind::Argon2id { params, salt, output }
         };
-        Ok(Self { kind, matchable: true })
+        Ok(Self::new(kind, true))
+    }
+
+    fn new(kind: Kind, matchable: bool) -> Self {
+        let line = match &kind {
+            Kind::Argon2id { params: Argon2id { memory_kib, passes, lanes }, salt, output } => {
+                format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${output}")
+            }
+            Kind::Bcrypt(hash) => hash.line(),
+        };
+        Self { kind, line: line.into(), matchable }
     }
 
     /// The memory of the arena that verifying takes, in KiB: from 7168 to 65536, none for bcrypt.
@@ -94,13 +107,8 @@ impl PasswordHash {
     }
 
     /// The line. It identifies the hash and is as confidential as the hash file.
-    pub(crate) fn to_phc(&self) -> String {
-        match &self.kind {
-            Kind::Argon2id { params: Argon2id { memory_kib, passes, lanes }, salt, output } => {
-                format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${output}")
-            }
-            Kind::Bcrypt(hash) => hash.line(),
-        }
+    pub(crate) fn line(&self) -> &str {
+        &self.line
     }
 
     /// Whether `password` is the stored one: computed in full, compared in constant time.
@@ -124,7 +132,7 @@ impl PasswordHash {
         let params = Argon2id { memory_kib: 8, passes: 1, lanes: 1 };
         let salt = Salt::new(&salt).unwrap();
         let output = compute(params, &salt, 32, &Secret::new(password.to_vec()), &mut [Block::new(); 8]).unwrap();
-        Self { kind: Kind::Argon2id { params, salt, output }, matchable: true }
+        Self::new(Kind::Argon2id { params, salt, output }, true)
     }
 }
 
@@ -144,7 +152,7 @@ pub fn hash(password: &Secret, salt: [u8; 16]) -> Result<String, PhcError> {
     let salt = Salt::new(&salt).map_err(|_| PhcError::SaltLength { found: salt.len() })?;
     let mut arena = new_arena(DEFAULT.memory_kib).ok_or(PhcError::Compute(argon2::Error::OutOfMemory))?;
     let output = compute(DEFAULT, &salt, DEFAULT_OUTPUT, password, &mut arena)?;
-    Ok(PasswordHash { kind: Kind::Argon2id { params: DEFAULT, salt, output }, matchable: true }.to_phc())
+    Ok(PasswordHash::new(Kind::Argon2id { params: DEFAULT, salt, output }, true).line().to_owned())
 }
 
 /// A hash with the cost and the lengths of `like` that no password matches, for users that do not exist.
@@ -167,7 +175,7 @@ pub fn decoy(like: &PasswordHash, random: [u8; 48]) -> PasswordHash {
             Kind::Bcrypt(hash)
         }
     };
-    PasswordHash { kind, matchable: false }
+    PasswordHash::new(kind, false)
 }
 
 /// Blocks for hashes of up to `memory_kib`, every page of them touched; `None` where the memory cannot be had.

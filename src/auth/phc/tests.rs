@@ -121,7 +121,7 @@ fn a_new_hash_parses_with_the_default_cost_and_matches_its_password_only() {
     let text = hash(&password, [1; 16]).unwrap();
     assert!(text.starts_with("$argon2id$v=19$m=12288,t=3,p=1$AQEBAQEBAQEBAQEBAQEBAQ$"), "{text}");
     let parsed = PasswordHash::parse(&text).unwrap();
-    assert_eq!(parsed.to_phc(), text, "emit then parse is identity");
+    assert_eq!(parsed.line(), text, "emit then parse is identity");
     let mut arena = new_arena(parsed.memory_kib()).unwrap();
     assert_eq!(parsed.matches(&password, &mut arena), Ok(true));
     assert_eq!(parsed.matches(&Secret::new(b"correct horsf".to_vec()), &mut arena), Ok(false));
@@ -147,14 +147,14 @@ fn a_decoy_costs_the_same_and_matches_nothing() {
         let text = format!("$argon2id$v=19$m=9216,t=4,p=2${}${}", "A".repeat(salt), "A".repeat(output));
         let like = PasswordHash::parse(&text).unwrap();
         let decoy = decoy(&like, [5; 48]);
-        assert_eq!((decoy.params(), decoy.to_phc().len()), (like.params(), text.len()));
+        assert_eq!((decoy.params(), decoy.line().len()), (like.params(), text.len()));
         assert!(decoy.is_decoy() && !like.is_decoy());
-        let fields = |hash: &PasswordHash| hash.to_phc().rsplit('$').take(2).map(str::to_owned).collect::<Vec<_>>();
+        let fields = |hash: &PasswordHash| hash.line().rsplit('$').take(2).map(str::to_owned).collect::<Vec<_>>();
         assert!(fields(&decoy).iter().zip(fields(&like)).all(|(new, old)| *new != old), "salt and output are new");
     }
     let real = PasswordHash::cheap(b"secret", [1; 16]);
     let (one, other) = (decoy(&real, [1; 48]), decoy(&real, [2; 48]));
-    assert_ne!(one.to_phc(), other.to_phc());
+    assert_ne!(one.line(), other.line());
     let lucky = PasswordHash { matchable: false, ..real.clone() };
     let (password, mut arena) = (Secret::new(b"secret".to_vec()), [Block::new(); 8]);
     assert_eq!(real.matches(&password, &mut arena), Ok(true));
@@ -185,7 +185,7 @@ fn bcrypt_hashes_made_elsewhere_match_their_password_only() {
         assert_eq!(matches(password.as_bytes()), Ok(true), "{text}");
         assert_eq!(matches(format!("{password}x").as_bytes()), Ok(false), "{text}");
         assert_eq!(matches(format!("{password}\0x").as_bytes()), Ok(false), "{text}: a null byte ends nothing");
-        assert_eq!(hash.to_phc().replace("$2b$", &text[..4]), text, "emit then parse is identity");
+        assert_eq!(hash.line().replace("$2b$", &text[..4]), text, "emit then parse is identity");
         assert!(hash.memory_kib() == 0 && hash.is_weak(), "{text}");
         let decoy = decoy(&hash, [5; 48]);
         assert_eq!(decoy.params(), hash.params());
