@@ -78,6 +78,18 @@ fn the_first_push_waits_for_the_keys_and_a_restart_needs_no_issuer() {
     push(&start(), &KEY.token(&claims(&issuer))).is(200, "", "the issuer is away, its keys are on disk");
 }
 
+/// A request waits a moment for keys, and not as long as an issuer likes.
+#[test]
+fn an_issuer_that_never_answers_holds_up_nobody() {
+    let upstream = Upstream::start(|_| ok());
+    let issuer = Issuer::start("", &[KEY.jwk()]);
+    issuer.hold(true);
+    let guard = Guard::start(&policy(&issuer, ""), &upstream.url());
+    let answer = push(&guard, &KEY.token(&claims(&issuer))).is(503, "keys_unavailable", "no answer yet");
+    assert_eq!(answer.header("Retry-After"), Some("5"));
+    issuer.hold(false);
+}
+
 #[test]
 fn keys_come_only_from_an_issuer_that_proves_to_be_it() {
     let upstream = Upstream::start(|_| ok());
