@@ -198,4 +198,4 @@ where
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

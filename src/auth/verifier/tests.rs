@@ -27,7 +27,7 @@ where
 }
 
 /// A verifier whose worker waits for a go before each answer; it reports each job that it begins.
-fn gated(queue: usize) -> (Verifier, Sender<()>, Receiver<Vec<u8>>) {
+pub(crate) fn gated(queue: usize) -> (Verifier, Sender<()>, Receiver<Vec<u8>>) {
     let (go, gate) = channel();
     let (begun, begins) = channel();
     let verifier = with(queue, move |job| {
