@@ -24,7 +24,7 @@ pub(super) fn advise(advice: &mut Advice<'_>, policy: &Policy) {
         for list in lists.skip(usize::from(by_token_alone)) {
             if let Some(operation) = unlimited(principal, list, &policy.shared_quotas) {
                 let message = format!(
-                    "nothing limits how much it does in all: it chooses jobs or groups itself, and each that it \
+                    "nothing limits how much it pushes in all: it chooses jobs or groups itself, and each that it \
                      chooses has a quota of its own; add quotas: [{{ per: principal, burst: 600, period: 1m }}] \
                      (operation {operation})"
                 );
@@ -34,7 +34,8 @@ pub(super) fn advise(advice: &mut Advice<'_>, policy: &Policy) {
     }
 }
 
-/// A write that each quota counts apart for every job or group, where the principal can name as many as it likes.
+/// A push or replacement that each quota counts apart for every job or group, where the principal can name as many as it
+/// likes. Deletes only make room.
 fn unlimited(principal: &Principal, own: &[QuotaRule], shared: &[QuotaRule]) -> Option<Operation> {
     let open = |operation: Operation, free: fn(&Grant) -> bool| {
         principal.grants.iter().any(|grant| grant.operations.contains(operation) && free(grant))
@@ -47,8 +48,9 @@ fn unlimited(principal: &Principal, own: &[QuotaRule], shared: &[QuotaRule]) -> 
         };
         in_all && rule.operations.contains(operation)
     };
-    let writes = principal.grants.iter().flat_map(|grant| grant.operations.iter()).filter(|o| o.writes());
-    writes.into_iter().find(|operation| !own.iter().chain(shared).any(|rule| limits(rule, *operation)))
+    let granted = |operation| principal.grants.iter().any(|grant| grant.operations.contains(operation));
+    let adding = [Operation::Push, Operation::Replace].into_iter().filter(|operation| granted(*operation));
+    adding.into_iter().find(|operation| !own.iter().chain(shared).any(|rule| limits(rule, *operation)))
 }
 
 /// What is counted for each value of a claim, which the client does not choose.

@@ -106,6 +106,10 @@ principals:
     from:   { require: [house] }
     grants: [{ operations: [push, delete], job: "*" }]
     quotas: [{ per: job, burst: 10, period: 1m }, { per: source, burst: 100, period: 1m }]
+  operator:
+    basic:  { username: operator, password_hash_file: good.phc }
+    from:   { require: [house] }
+    grants: [{ operations: [delete], job: "*", labels: { "*": "*" } }]
   one-of-it:
     token:  { issuer: github, claims: { repository_owner_id: "1", ref_protected: "true" } }
     from:   anywhere
@@ -118,7 +122,7 @@ principals:
     token:  { issuer: github, claims: { repository_owner_id: "1", event_name: [push, pull_request] } }
     from:   anywhere
     grants: [{ operations: [push], job: "{repository}" }]
-quotas: [{ per: source, burst: 10, period: 1m, operations: [delete] }]
+quotas: [{ per: source, burst: 10, period: 1m, operations: [scrape] }]
 ttl:
   - { job: ["ci-*", web], max_age: 30d }
   - { job: ["c*", web], max_age: never }
