@@ -11,7 +11,7 @@ mod read;
 
 pub use group::{Family, Group};
 pub use labels::{Labels, path_of};
-pub use read::{MAX_BYTES, ReadError, read};
+pub use read::{Detail, MAX_BYTES, ReadError, read};
 
 #[cfg(test)]
 mod tests;

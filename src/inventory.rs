@@ -9,13 +9,13 @@
 
 mod check;
 mod learn;
+mod learning;
 mod names;
-mod read;
 mod state;
 mod ticket;
 
 pub use learn::{Learned, LearnedFamily};
-pub use read::{ReadError, read};
+pub use learning::Learning;
 pub use ticket::{Settled, Ticket};
 
 use crate::payload::{Family, Kind};

@@ -1,7 +1,7 @@
 //! Whether the gateway can be scraped, and who keeps it from that.
 
 use super::told::not_utf8;
-use crate::groups::{Group, Labels, path_of};
+use crate::groups::{Detail, Group, Labels, path_of};
 use crate::proxy::{Page, Upstream};
 use crate::shown::shown;
 use parking_lot::Mutex;
@@ -41,7 +41,7 @@ pub async fn check(upstream: &Upstream) -> Result<Scrape, String> {
     let page = upstream.page("/metrics", LOOKED_AT).await?;
     let found = Arc::new(Mutex::new(Vec::new()));
     let seeing = found.clone();
-    upstream.groups(|_| (), move |group| seeing.lock().push(group)).await?;
+    upstream.groups(Detail::Counts, |_| Ok(()), move |group| seeing.lock().push(group)).await?;
     let mut groups = std::mem::take(&mut *found.lock());
     groups.sort_by(|a, b| a.labels.cmp(&b.labels));
     Ok(judge(&page, groups))

@@ -11,6 +11,7 @@ fn group(labels: &[(&str, &str)], families: &[(&str, &str, usize)]) -> Group {
         name: (*name).to_owned(),
         kind: (*kind).to_owned(),
         series: *series,
+        hashes: Vec::new(),
     };
     Group {
         labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),

@@ -1,8 +1,10 @@
 //! The members of a group: its labels, its families, and metrics whose names hide one of the gateway's own members.
 
 use super::{Family, Labels};
+use crate::payload::SeriesHash;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -47,7 +49,7 @@ impl<'de> Visitor<'de> for LabelsSeed {
         }
         let Some(series) = series else { return Ok(NamedBy::Labels(labels.into_iter().collect())) };
         let kind = labels.into_iter().find(|(name, _)| name == "type").map(|(_, kind)| kind).unwrap_or_default();
-        Ok(NamedBy::Hidden { family: Family { name: "labels".to_owned(), kind, series } })
+        Ok(NamedBy::Hidden { family: Family { name: "labels".to_owned(), kind, series, hashes: Vec::new() } })
     }
 }
 
@@ -113,29 +115,33 @@ impl<'de> Deserialize<'de> for Successful {
     }
 }
 
-/// A family: its metrics counted, and the first of them read where it is wanted.
+/// A family: its metrics counted, and of them read what is wanted.
 #[derive(Default)]
 pub(super) struct Content {
     pub(super) kind: String,
     pub(super) series: usize,
+    /// See [`Family::hashes`].
+    pub(super) hashes: Vec<u64>,
+    /// Of the first metric.
     pub(super) labels: Option<Labels>,
     value: Option<String>,
 }
 
-/// Whether the first metric is read.
-pub(super) struct ContentSeed {
-    first: bool,
+/// What is wanted of the metrics.
+#[derive(Clone, Copy)]
+pub(super) enum ContentSeed<'n> {
+    /// How many there are.
+    Counted,
+    /// Also the first, whole.
+    First,
+    /// Also the hash of each, in a family of that name.
+    Hashed(&'n str),
 }
 
+/// Metrics of a family that are told apart.
+const MOST_HASHES: usize = 200_000;
+
 impl Content {
-    pub(super) fn counted() -> ContentSeed {
-        ContentSeed { first: false }
-    }
-
-    pub(super) fn whole() -> ContentSeed {
-        ContentSeed { first: true }
-    }
-
     /// The first value as a time since 1970: a number as Go prints it, in quotes.
     pub(super) fn seconds(&self) -> Option<Duration> {
         let seconds: f64 = self.value.as_deref()?.parse().ok()?;
@@ -143,7 +149,7 @@ impl Content {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for ContentSeed {
+impl<'de> DeserializeSeed<'de> for ContentSeed<'_> {
     type Value = Content;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Content, D::Error> {
@@ -151,7 +157,7 @@ impl<'de> DeserializeSeed<'de> for ContentSeed {
     }
 }
 
-impl<'de> Visitor<'de> for ContentSeed {
+impl<'de> Visitor<'de> for ContentSeed<'_> {
     type Value = Content;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -163,7 +169,7 @@ impl<'de> Visitor<'de> for ContentSeed {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "type" => content.kind = map.next_value()?,
-                "metrics" => map.next_value_seed(Metrics { first: self.first, content: &mut content })?,
+                "metrics" => map.next_value_seed(Metrics { wanted: self, content: &mut content })?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -171,18 +177,19 @@ impl<'de> Visitor<'de> for ContentSeed {
     }
 }
 
-struct Metrics<'c> {
-    first: bool,
+struct Metrics<'c, 'n> {
+    wanted: ContentSeed<'n>,
     content: &'c mut Content,
 }
 
 #[derive(Deserialize)]
-struct First {
-    labels: std::collections::BTreeMap<String, String>,
+struct Metric {
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
     value: Option<String>,
 }
 
-impl<'de> DeserializeSeed<'de> for Metrics<'_> {
+impl<'de> DeserializeSeed<'de> for Metrics<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -190,7 +197,7 @@ impl<'de> DeserializeSeed<'de> for Metrics<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Metrics<'_> {
+impl<'de> Visitor<'de> for Metrics<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -203,14 +210,33 @@ impl<'de> Visitor<'de> for Metrics<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        if self.first
-            && let Some(first) = list.next_element::<First>()?
-        {
-            self.content.labels = Some(first.labels.into_iter().collect());
-            self.content.value = first.value;
-            self.content.series = 1;
+        let content = self.content;
+        match self.wanted {
+            ContentSeed::Counted => {}
+            ContentSeed::First => {
+                if let Some(first) = list.next_element::<Metric>()? {
+                    content.labels = Some(first.labels.into_iter().collect());
+                    content.value = first.value;
+                    content.series = 1;
+                }
+            }
+            ContentSeed::Hashed(name) => {
+                while content.series < MOST_HASHES
+                    && let Some(metric) = list.next_element::<Metric>()?
+                {
+                    let mut hash = SeriesHash::new(name.as_bytes());
+                    metric.labels.iter().for_each(|(name, value)| hash.label(name.as_bytes(), value.as_bytes()));
+                    content.hashes.push(hash.value());
+                    content.series += 1;
+                }
+            }
         }
-        self.content.series += count(list)?;
+        let further = count(list)?;
+        content.series += further;
+        if further > 0 {
+            // Some would be no use without the others.
+            content.hashes.clear();
+        }
         Ok(())
     }
 }

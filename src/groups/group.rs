@@ -1,9 +1,9 @@
 //! One group of the document.
 
-use super::Labels;
-use super::family::{Content, LabelsSeed, NamedBy, Successful};
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use super::family::{Content, ContentSeed, LabelsSeed, NamedBy, Successful};
+use super::{Detail, Labels};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use std::fmt;
 use std::time::Duration;
 
@@ -33,6 +33,9 @@ pub struct Family {
     pub kind: String,
     /// Series, a histogram counting as one.
     pub series: usize,
+    /// What tells them apart, see [`SeriesHash`](crate::payload::SeriesHash); empty where that was not asked for, or
+    /// they are very many.
+    pub hashes: Vec<u64>,
 }
 
 impl Group {
@@ -56,15 +59,21 @@ impl Group {
     }
 }
 
-impl<'de> Deserialize<'de> for Group {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(GroupVisitor)
+/// Families of one group.
+const MOST_FAMILIES: usize = 100_000;
+
+/// A group of which that is read.
+pub(super) struct GroupSeed(pub(super) Detail);
+
+impl<'de> DeserializeSeed<'de> for GroupSeed {
+    type Value = Group;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Group, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct GroupVisitor;
-
-impl<'de> Visitor<'de> for GroupVisitor {
+impl<'de> Visitor<'de> for GroupSeed {
     type Value = Group;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,27 +88,34 @@ impl<'de> Visitor<'de> for GroupVisitor {
                 "labels" => named = Some(map.next_value_seed(LabelsSeed)?),
                 "last_push_successful" => group.last_push_successful = map.next_value::<Successful>()?.0,
                 "push_time_seconds" => {
-                    let content: Content = map.next_value_seed(Content::whole())?;
+                    let content: Content = map.next_value_seed(ContentSeed::First)?;
                     group.pushed = content.seconds();
                     by_push_time = content.labels;
                 }
                 "push_failure_time_seconds" => {
-                    group.failed = map.next_value_seed(Content::whole()).map(|content| content.seconds())?;
+                    group.failed = map.next_value_seed(ContentSeed::First).map(|content| content.seconds())?;
                 }
                 _ => {
-                    let content = map.next_value_seed(Content::counted())?;
-                    group.families.push(Family { name: key, kind: content.kind, series: content.series });
+                    let wanted = match self.0 {
+                        Detail::Counts => ContentSeed::Counted,
+                        Detail::Hashes => ContentSeed::Hashed(&key),
+                    };
+                    let Content { kind, series, hashes, .. } = map.next_value_seed(wanted)?;
+                    if group.families.len() >= MOST_FAMILIES {
+                        return Err(A::Error::custom(format!("a group with more than {MOST_FAMILIES} families")));
+                    }
+                    group.families.push(Family { name: key, kind, series, hashes });
                 }
             }
         }
         match named {
             Some(NamedBy::Labels(labels)) => group.labels = labels,
             Some(NamedBy::Hidden { family }) => {
-                group.labels = by_push_time.ok_or_else(|| serde::de::Error::custom("a group without its labels"))?;
+                group.labels = by_push_time.ok_or_else(|| A::Error::custom("a group without its labels"))?;
                 group.instance_unsure = true;
                 group.families.push(family);
             }
-            None => return Err(serde::de::Error::missing_field("labels")),
+            None => return Err(A::Error::missing_field("labels")),
         }
         Ok(group)
     }

@@ -27,6 +27,11 @@ impl Labels {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// Names and values.
+    pub fn into_map(self) -> BTreeMap<String, String> {
+        self.0
+    }
+
     /// The same labels less one.
     pub fn without(&self, name: &str) -> Self {
         let mut labels = self.clone();

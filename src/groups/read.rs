@@ -1,6 +1,7 @@
 //! The document as a stream.
 
 use super::Group;
+use super::group::GroupSeed;
 use crate::shown::shown;
 use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -21,14 +22,23 @@ pub enum ReadError {
     Broken(String),
 }
 
+/// What is read of the metrics of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// How many there are.
+    Counts,
+    /// Also what tells them apart.
+    Hashes,
+}
+
 /// Reads the document and hands on each group. Blocks on `from`.
 ///
 /// # Errors
 /// See [`ReadError`].
-pub fn read(from: impl Read, max_bytes: u64, each: &mut dyn FnMut(Group)) -> Result<(), ReadError> {
+pub fn read(from: impl Read, max_bytes: u64, detail: Detail, each: &mut dyn FnMut(Group)) -> Result<(), ReadError> {
     let mut capped = Capped { from, left: max_bytes, over: false };
     let mut reader = serde_json::Deserializer::from_reader(BufReader::with_capacity(16 * 1024, &mut capped));
-    let outcome = reader.deserialize_map(Document { each }).and_then(|()| reader.end());
+    let outcome = reader.deserialize_map(Document { detail, each }).and_then(|()| reader.end());
     drop(reader);
     match outcome {
         _ if capped.over => Err(ReadError::TooLong(max_bytes)),
@@ -58,6 +68,7 @@ impl<R: Read> Read for Capped<R> {
 }
 
 struct Document<'e> {
+    detail: Detail,
     each: &'e mut dyn FnMut(Group),
 }
 
@@ -75,7 +86,7 @@ impl<'de> Visitor<'de> for Document<'_> {
                 "status" => success = map.next_value::<String>()? == "success",
                 "data" if data => return Err(A::Error::duplicate_field("data")),
                 "data" => {
-                    map.next_value_seed(Groups { each: &mut *self.each })?;
+                    map.next_value_seed(Groups { detail: self.detail, each: &mut *self.each })?;
                     data = true;
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
@@ -86,6 +97,7 @@ impl<'de> Visitor<'de> for Document<'_> {
 }
 
 struct Groups<'e> {
+    detail: Detail,
     each: &'e mut dyn FnMut(Group),
 }
 
@@ -105,7 +117,7 @@ impl<'de> Visitor<'de> for Groups<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(group) = list.next_element::<Group>()? {
+        while let Some(group) = list.next_element_seed(GroupSeed(self.detail))? {
             (self.each)(group);
         }
         Ok(())

@@ -1,4 +1,5 @@
-use super::{Family, Group, Labels, ReadError, read};
+use super::{Detail, Family, Group, Labels, ReadError, read};
+use crate::payload::SeriesHash;
 use crate::request::{GroupingKey, Target};
 use proptest::prelude::*;
 use std::io::Read;
@@ -10,11 +11,11 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
 
 fn all(document: &str) -> Result<Vec<Group>, ReadError> {
     let mut groups = Vec::new();
-    read(document.as_bytes(), 1 << 20, &mut |group| groups.push(group)).map(|()| groups)
+    read(document.as_bytes(), 1 << 20, Detail::Counts, &mut |group| groups.push(group)).map(|()| groups)
 }
 
 fn family(name: &str, kind: &str, series: usize) -> Family {
-    Family { name: name.to_owned(), kind: kind.to_owned(), series }
+    Family { name: name.to_owned(), kind: kind.to_owned(), series, hashes: Vec::new() }
 }
 
 const PUSH_TIMES: &str = r#""push_failure_time_seconds":{"time_stamp":"2026-11-24T08:28:34.4Z","type":"GAUGE","help":"h",
@@ -52,6 +53,32 @@ fn reads_what_a_gateway_writes() {
     assert_eq!(groups, [expected]);
     assert_eq!(groups[0].series(), 4);
     assert_eq!(all(r#"{"status":"success","data":[]}"#), Ok(vec![]));
+}
+
+/// Where hashes are wanted, each metric has the one that a push of it would have.
+#[test]
+fn metrics_are_told_apart_where_that_is_wanted() {
+    let text = document(
+        r#""labels":{"job":"a"},"m":{"type":"GAUGE","metrics":[{"labels":{"l":"1","job":"a","instance":""},"value":"1"},{}]},
+        "h":{"type":"HISTOGRAM","metrics":[{"labels":{"job":"a"},"buckets":{"1":"2"},"count":"1","sum":"2"}]},
+        "none":{"type":"GAUGE","metrics":null}"#,
+    );
+    let hash = |name: &str, labels: &[(&str, &str)]| {
+        let mut hash = SeriesHash::new(name.as_bytes());
+        labels.iter().for_each(|(name, value)| hash.label(name.as_bytes(), value.as_bytes()));
+        hash.value()
+    };
+    let read = |detail| {
+        let mut groups = Vec::new();
+        read(text.as_bytes(), 1 << 20, detail, &mut |group| groups.push(group)).unwrap();
+        groups.remove(0)
+    };
+    let (counted, hashed) = (read(Detail::Counts), read(Detail::Hashes));
+    let hashes: Vec<&[u64]> = hashed.families.iter().map(|family| family.hashes.as_slice()).collect();
+    let m = [hash("m", &[("job", "a"), ("l", "1")]), hash("m", &[])];
+    assert_eq!(hashes, [&m[..], &[hash("h", &[("job", "a")])], &[]]);
+    assert!(counted.families.iter().all(|family| family.hashes.is_empty()));
+    assert_eq!((counted.series(), hashed.series()), (3, 3));
 }
 
 #[test]
@@ -116,10 +143,10 @@ fn anything_but_the_whole_document_is_an_error() {
 fn the_cap_holds_and_memory_does_not_grow_with_the_document() {
     let whole = document(r#""labels":{"job":"a"}"#);
     let length = u64::try_from(whole.len()).unwrap();
-    assert_eq!(read(whole.as_bytes(), length, &mut |_| ()), Ok(()));
-    assert_eq!(read(whole.as_bytes(), length - 1, &mut |_| ()), Err(ReadError::TooLong(length - 1)));
+    assert_eq!(read(whole.as_bytes(), length, Detail::Counts, &mut |_| ()), Ok(()));
+    assert_eq!(read(whole.as_bytes(), length - 1, Detail::Counts, &mut |_| ()), Err(ReadError::TooLong(length - 1)));
     let endless = br#"{"status":"success","data":["#.chain(std::io::repeat(b' '));
-    assert_eq!(read(endless, 1 << 20, &mut |_| ()), Err(ReadError::TooLong(1 << 20)));
+    assert_eq!(read(endless, 1 << 20, Detail::Counts, &mut |_| ()), Err(ReadError::TooLong(1 << 20)));
 }
 
 #[test]
@@ -162,7 +189,7 @@ proptest! {
         map.insert("job".to_owned(), job);
         let text = document(&format!(r#""labels":{},"last_push_successful":true"#, serde_json::to_string(&map).unwrap()));
         let mut groups = Vec::new();
-        read(Slowly(text.as_bytes(), pace), 1 << 20, &mut |group| groups.push(group)).unwrap();
+        read(Slowly(text.as_bytes(), pace), 1 << 20, Detail::Counts, &mut |group| groups.push(group)).unwrap();
         prop_assert_eq!(groups.len(), 1);
         prop_assert_eq!(&groups[0].labels, &map.clone().into_iter().collect::<Labels>());
         // Where the guard would take the path from a client, it reads the same group from it.
@@ -176,6 +203,6 @@ proptest! {
 
     #[test]
     fn no_text_ends_the_process(text in any::<Vec<u8>>()) {
-        let _ = read(text.as_slice(), 1 << 16, &mut |_| ());
+        let _ = read(text.as_slice(), 1 << 16, Detail::Counts, &mut |_| ());
     }
 }

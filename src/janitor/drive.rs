@@ -3,6 +3,7 @@
 use super::report::Report;
 use super::sweep::{Step, Sweep};
 use crate::clock::Clock;
+use crate::groups::Detail;
 use crate::proxy::Upstream;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -58,8 +59,8 @@ async fn read(upstream: &Arc<Upstream>, sweep: &Arc<Mutex<Sweep>>, clock: &Arc<d
     let now = clock.tick();
     let wall = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seeing = sweep.clone();
-    let begin = |date| sweep.lock().begin(date, now, wall);
-    upstream.groups(begin, move |group| seeing.lock().see(&group)).await?;
+    let begin = |date: Result<_, String>| date.map(|date| sweep.lock().begin(date, now, wall));
+    upstream.groups(Detail::Counts, begin, move |group| seeing.lock().see(&group)).await?;
     sweep.lock().end(clock.tick());
     Ok(())
 }

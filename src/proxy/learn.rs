@@ -1,21 +1,17 @@
 //! Learns from the gateway what it holds: at the start, from time to time, and after each doubt.
 
 use super::Proxy;
-use super::upstream::Upstream;
-use crate::inventory::{Bounds, Learned, read};
-use bytes::Bytes;
-use std::io;
+use crate::groups::Detail;
+use crate::inventory::{Bounds, Learning};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 /// The least time between two questions.
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long a start waits for the first answer.
 const FIRST: Duration = Duration::from_secs(5);
-/// Parts of the answer that may wait to be read.
-const PARTS: usize = 4;
 
 /// Keeps the inventory true.
 pub struct Learner {
@@ -34,10 +30,13 @@ impl Learner {
     /// # Errors
     /// Why the gateway could not be asked, or its answer not be read. What was known stays.
     async fn learn(&self) -> Result<(), String> {
-        let Proxy { inventory, live, upstream, limits, .. } = &*self.proxy;
+        let Proxy { inventory, live, upstream, .. } = &*self.proxy;
         let mark = inventory.mark();
-        let asked = timeout(limits.upstream, ask(upstream, self.bounds)).await;
-        let (groups, odd) = asked.unwrap_or_else(|_| Err("it took too long".to_owned()))?;
+        let learning = Arc::new(Mutex::new(Learning::new(&self.bounds)));
+        let telling = learning.clone();
+        upstream.groups(Detail::Hashes, |_| Ok(()), move |group| telling.lock().add(group)).await?;
+        let learned = std::mem::replace(&mut *learning.lock(), Learning::new(&self.bounds));
+        let (groups, odd) = learned.finish();
         if odd > 0 {
             tracing::warn!(
                 msg = "groups that cannot be followed",
@@ -85,46 +84,5 @@ impl Learner {
                 true
             }
         }
-    }
-}
-
-/// Reads the answer part by part on a thread of its own: it can be larger than the memory that it should take.
-async fn ask(upstream: &Upstream, bounds: Bounds) -> Result<(Vec<Learned>, usize), String> {
-    let mut reading = upstream.list().await.map_err(|failure| failure.detail)?;
-    let (send, parts) = mpsc::channel(PARTS);
-    let source = Parts { parts, part: Bytes::new() };
-    let reader = tokio::task::spawn_blocking(move || read(source, &bounds).map_err(|error| error.to_string()));
-    let mut next = upstream.begin(&mut reading).await.map_err(|failure| failure.detail)?;
-    while let Some(part) = next {
-        if send.send(part).await.is_err() {
-            // The reader has given up, and says why.
-            break;
-        }
-        next = upstream.next_part(&mut reading).await.map_err(|failure| failure.detail)?;
-    }
-    drop(send);
-    reader.await.map_err(|_| "its answer could not be read".to_owned())?
-}
-
-/// The parts of a body as a stream of bytes.
-struct Parts {
-    parts: mpsc::Receiver<Bytes>,
-    part: Bytes,
-}
-
-impl io::Read for Parts {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while self.part.is_empty() {
-            match self.parts.blocking_recv() {
-                Some(part) => self.part = part,
-                None => return Ok(0),
-            }
-        }
-        let count = out.len().min(self.part.len());
-        let part = self.part.split_to(count);
-        if let Some(place) = out.get_mut(..count) {
-            place.copy_from_slice(&part);
-        }
-        Ok(count)
     }
 }

@@ -207,12 +207,6 @@ impl Upstream {
         self.doubt.notified().await;
     }
 
-    /// Asks on our own behalf what the gateway holds.
-    pub(super) async fn list(&self) -> Result<Reading, Failure> {
-        let request = self.bare("GET", Read::ApiMetrics.upstream_path()).map_err(|e| internal(&e))?;
-        self.ask(&request).await
-    }
-
     async fn perform(&self, request: &RequestHeader, body: &Bytes) -> Result<Answer, Failure> {
         let mut reading = self.exchange(request, body).await?;
         reading.allow(self.limits.answer_bytes, Limit::AnswerBytes)?;

@@ -3,7 +3,7 @@
 
 use super::{Failure, Upstream};
 use crate::clock::Tick;
-use crate::groups::{self, Group};
+use crate::groups::{self, Detail, Group};
 use crate::policy::Limit;
 use bytes::Bytes;
 use pingora_http::RequestHeader;
@@ -34,7 +34,8 @@ impl Upstream {
     /// Why the reading is not whole; what `each` was given until then is no picture of the gateway.
     pub async fn groups(
         &self,
-        begin: impl FnOnce(Duration),
+        detail: Detail,
+        begin: impl FnOnce(Result<Duration, String>) -> Result<(), String>,
         mut each: impl FnMut(Group) + Send + 'static,
     ) -> Result<(), String> {
         let reading = async {
@@ -45,11 +46,11 @@ impl Upstream {
                 return Err(format!("/api/v1/metrics answered {status}"));
             }
             answer.allow(groups::MAX_BYTES, Limit::PageBytes).map_err(|f| f.detail)?;
-            begin(date(answer.header.headers.get("date"))?);
+            begin(date(answer.header.headers.get("date")))?;
             let (parts, received) = mpsc::channel(PARTS);
             let reader = tokio::task::spawn_blocking(move || {
                 let from = Parts { parts: received, part: Bytes::new() };
-                groups::read(from, groups::MAX_BYTES, &mut each).map_err(|e| e.to_string())
+                groups::read(from, groups::MAX_BYTES, detail, &mut each).map_err(|e| e.to_string())
             });
             let mut sent = Ok(());
             while let Some(part) = self.next_part(&mut answer).await.transpose() {

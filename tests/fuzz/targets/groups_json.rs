@@ -2,12 +2,21 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pushguard::groups::read;
+use pushguard::groups::{Detail, read};
 use serde_json::Value;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut groups = Vec::new();
-    if read(bytes, 1 << 20, &mut |group| groups.push(group)).is_err() {
+    let counted = read(bytes, 1 << 20, Detail::Counts, &mut |group| groups.push(group));
+    let mut hashed = Vec::new();
+    // Labels that are no texts are an error only where they are read.
+    if read(bytes, 1 << 20, Detail::Hashes, &mut |group| hashed.push(group)).is_ok() {
+        assert_eq!(counted, Ok(()));
+        for (group, same) in groups.iter().zip(&hashed) {
+            assert_eq!((&group.labels, group.series()), (&same.labels, same.series()));
+        }
+    }
+    if counted.is_err() {
         return;
     }
     let tree: Value = serde_json::from_slice(bytes).expect("what is read is JSON");
