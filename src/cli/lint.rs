@@ -52,7 +52,8 @@ impl Lint {
                 return Outcome::Undecided;
             }
         };
-        let said = lines.iter().all(|line| say(format_args!("{}: {line}", self.file.display())));
+        let name = self.name();
+        let said = lines.iter().all(|line| say(format_args!("{name}: {line}")));
         if said { outcome } else { Outcome::Undecided }
     }
 
@@ -87,16 +88,25 @@ impl Lint {
         Ok(found.payload.without_claims())
     }
 
+    fn is_stdin(&self) -> bool {
+        self.file == Path::new("-")
+    }
+
+    /// The body's name for people.
+    fn name(&self) -> String {
+        if self.is_stdin() { "standard input".to_owned() } else { self.file.display().to_string() }
+    }
+
     /// The body, or a byte more than may be.
     fn body(&self, most: u64) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let most = most.saturating_add(1);
-        let read = if self.file == Path::new("-") {
+        let read = if self.is_stdin() {
             std::io::stdin().take(most).read_to_end(&mut bytes)
         } else {
             std::fs::File::open(&self.file).and_then(|file| file.take(most).read_to_end(&mut bytes))
         };
-        read.map(|_| bytes).map_err(|error| format!("{}: {error}", self.file.display()))
+        read.map(|_| bytes).map_err(|error| format!("{}: {error}", self.name()))
     }
 }
 
@@ -122,6 +132,9 @@ fn decoded(coding: Coding, body: &[u8], most: u64) -> Result<Vec<u8>, String> {
 fn told(summary: &Summary) -> String {
     match summary.series {
         0 => "ok, no series: a PUT of it deletes".to_owned(),
-        series => format!("ok, {series} series in {} metric families", summary.families.len()),
+        series => match summary.families.len() {
+            1 => format!("ok, {series} series in 1 metric family"),
+            families => format!("ok, {series} series in {families} metric families"),
+        },
     }
 }
