@@ -7,6 +7,7 @@ mod keys;
 mod log;
 mod ranges;
 mod requests;
+mod table;
 mod tls;
 
 pub use cleaning::{CleaningMetrics, Swept};
@@ -26,6 +27,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
+use table::Table;
 
 /// The `Content-Type` of what [`Metrics::render`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -128,77 +130,75 @@ impl Metrics {
             registry: Registry::default(),
         };
         metrics.requests.register(&mut registry);
-        registry.register(
-            "request_duration_seconds",
-            "Time from the first byte of a request to the last byte of its answer",
-            metrics.request_duration.clone(),
-        );
-        registry.register(
-            "upstream_duration_seconds",
-            "Time that the gateway took, connecting included",
-            metrics.upstream_duration.clone(),
-        );
-        registry.register(
-            "tasks",
-            "Tasks that live, each a connection or something done beside them",
-            metrics.tasks.clone(),
-        );
-        registry.register("connections", "Open connections", metrics.connections.clone());
-        registry.register(
-            "connections_refused",
-            "Connections closed unserved because too many were open",
-            metrics.connections_refused.clone(),
-        );
+        Table(&mut registry).rows(&[
+            (
+                "request_duration_seconds",
+                "Time from the first byte of a request to the last byte of its answer",
+                &metrics.request_duration,
+            ),
+            (
+                "upstream_duration_seconds",
+                "Time that the gateway took, connecting included",
+                &metrics.upstream_duration,
+            ),
+            ("tasks", "Tasks that live, each a connection or something done beside them", &metrics.tasks),
+            ("connections", "Open connections", &metrics.connections),
+            (
+                "connections_refused",
+                "Connections closed unserved because too many were open",
+                &metrics.connections_refused,
+            ),
+            (
+                "listener_cleartext_credentials",
+                "1 for a listener that takes credentials without TLS on an address other than loopback",
+                &metrics.cleartext_credentials,
+            ),
+            (
+                "listener_hidden_clients",
+                "Requests from a private peer that named a client, over a listener that trusts no proxy",
+                &metrics.hidden_clients,
+            ),
+            (
+                "config_last_reload_successful",
+                "1 where the last reading of the policy was taken into use, 0 where its problems kept the one before",
+                &metrics.reload_successful,
+            ),
+            (
+                "config_last_reload_success_timestamp_seconds",
+                "When the policy in use was read",
+                &metrics.reload_success_time,
+            ),
+            (
+                "would_deny",
+                "Requests that passed, or were refused later, although a rule in report mode would have refused them",
+                &metrics.would_deny,
+            ),
+            (
+                "report_mode",
+                "Rules that only report; scope=\"policy\" is 1 while the whole policy does",
+                &metrics.report_mode,
+            ),
+            (
+                "limits_reached",
+                "Connections and requests that a limit ended, by the flag or the key of the policy that sets it",
+                &metrics.limits_reached,
+            ),
+            (
+                "gateway_info",
+                "The version of the gateway, and flags that change what a push means; always 1, absent until known",
+                &metrics.gateway,
+            ),
+        ]);
         metrics.credentials.register(&mut registry);
         metrics.keys.register(&mut registry);
-        registry.register(
-            "listener_cleartext_credentials",
-            "1 for a listener that takes credentials without TLS on an address other than loopback",
-            metrics.cleartext_credentials.clone(),
-        );
-        registry.register(
-            "listener_hidden_clients",
-            "Requests from a private peer that named a client, over a listener that trusts no proxy",
-            metrics.hidden_clients.clone(),
-        );
         metrics.ranges.register(&mut registry);
-        registry.register(
-            "config_last_reload_successful",
-            "1 where the last reading of the policy was taken into use, 0 where its problems kept the one before",
-            metrics.reload_successful.clone(),
-        );
-        registry.register(
-            "config_last_reload_success_timestamp_seconds",
-            "When the policy in use was read",
-            metrics.reload_success_time.clone(),
-        );
-        registry.register(
-            "would_deny",
-            "Requests that passed, or were refused later, although a rule in report mode would have refused them",
-            metrics.would_deny.clone(),
-        );
-        registry.register(
-            "report_mode",
-            "Rules that only report; scope=\"policy\" is 1 while the whole policy does",
-            metrics.report_mode.clone(),
-        );
-        metrics.set_report_mode(false, 0);
-        registry.register(
-            "limits_reached",
-            "Connections and requests that a limit ended, by the flag or the key of the policy that sets it",
-            metrics.limits_reached.clone(),
-        );
         metrics.log.register(&mut registry);
         metrics.tls.register(&mut registry);
         metrics.cleaning.register(&mut registry);
-        registry.register(
-            "gateway_info",
-            "The version of the gateway, and flags of it that change what a push means; always 1, absent until known",
-            metrics.gateway.clone(),
-        );
+        metrics.set_report_mode(false, 0);
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
-        registry.register("build_info", "The version of this program; always 1", build);
+        Table(&mut registry).rows(&[("build_info", "The version of this program; always 1", &build)]);
         Self { registry, ..metrics }
     }
 

@@ -1,5 +1,6 @@
 //! The metrics of the sweeps, and of the gateway's own health.
 
+use super::table::Table;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -38,26 +39,28 @@ pub struct Swept {
 
 impl CleaningMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("sweep_groups", "Groups that the gateway held at the last sweep", self.groups.clone());
-        registry.register("sweep_due_groups", "Groups that were due at the last sweep", self.due.clone());
-        registry.register("sweep_removed_groups", "Groups that sweeps removed", self.removed.clone());
-        registry.register("sweep_failures", "Sweeps that failed wholly or for a group", self.failures.clone());
-        registry.register(
-            "sweep_stopped",
-            "1 where the last sweep removed nothing because more groups were due than may go at once",
-            self.stopped.clone(),
-        );
-        registry.register(
-            "sweep_report_only",
-            "1 where the last sweep only reported, the first one under changed rules",
-            self.reporting.clone(),
-        );
-        registry.register("sweep_last_success_timestamp_seconds", "When the last good sweep ended", self.last.clone());
-        registry.register(
-            "gateway_scrape_broken",
-            "1 where the gateway's own metrics page cannot be scraped, so that everybody's metrics are lost",
-            self.scrape_broken.clone(),
-        );
+        Table(registry).rows(&[
+            ("sweep_groups", "Groups that the gateway held at the last sweep", &self.groups),
+            ("sweep_due_groups", "Groups that were due at the last sweep", &self.due),
+            ("sweep_removed_groups", "Groups that sweeps removed", &self.removed),
+            ("sweep_failures", "Sweeps that failed wholly or for a group", &self.failures),
+            (
+                "sweep_stopped",
+                "1 where the last sweep removed nothing because more groups were due than may go at once",
+                &self.stopped,
+            ),
+            (
+                "sweep_report_only",
+                "1 where the last sweep only reported, the first one under changed rules",
+                &self.reporting,
+            ),
+            ("sweep_last_success_timestamp_seconds", "When the last good sweep ended", &self.last),
+            (
+                "gateway_scrape_broken",
+                "1 where the gateway's own metrics page cannot be scraped, so that everybody's metrics are lost",
+                &self.scrape_broken,
+            ),
+        ]);
     }
 
     /// Notes a sweep that ended at `wall`.

@@ -1,5 +1,6 @@
 //! What came of credentials.
 
+use super::table::Table;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -25,16 +26,18 @@ pub struct CredentialMetrics {
 
 impl CredentialMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "credentials_refused",
-            "Requests refused because of their credential, by what was wrong with it",
-            self.refused.clone(),
-        );
-        registry.register(
-            "preferred_source_requests",
-            "Requests of principals that prefer a source, by whether it holds the address",
-            self.preferred.clone(),
-        );
+        Table(registry).rows(&[
+            (
+                "credentials_refused",
+                "Requests refused because of their credential, by what was wrong with it",
+                &self.refused,
+            ),
+            (
+                "preferred_source_requests",
+                "Requests of principals that prefer a source, by whether it holds the address",
+                &self.preferred,
+            ),
+        ]);
     }
 
     /// Counts a refused credential by a detail from the closed set.

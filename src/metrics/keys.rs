@@ -1,5 +1,6 @@
 //! What is known of the signing keys of issuers.
 
+use super::table::Table;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -33,17 +34,11 @@ fn of(issuer: &str) -> IssuerLabels {
 
 impl KeyMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("issuer_keys", "Signing keys that are known of an issuer", self.known.clone());
-        registry.register(
-            "issuer_keys_last_success_timestamp_seconds",
-            "When an issuer last published good keys",
-            self.success.clone(),
-        );
-        registry.register(
-            "issuer_keys_fetches",
-            "Times that an issuer was asked for its keys, by what came of it",
-            self.fetches.clone(),
-        );
+        Table(registry).rows(&[
+            ("issuer_keys", "Signing keys that are known of an issuer", &self.known),
+            ("issuer_keys_last_success_timestamp_seconds", "When an issuer last published good keys", &self.success),
+            ("issuer_keys_fetches", "Times that an issuer was asked for its keys, by what came of it", &self.fetches),
+        ]);
     }
 
     /// Notes how many keys are known.

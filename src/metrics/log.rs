@@ -1,5 +1,6 @@
 //! The metrics of the log itself.
 
+use super::table::Table;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,11 +19,11 @@ pub struct LogMetrics {
 
 impl LogMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register(
+        Table(registry).rows(&[(
             "log_lines_lost",
             "Lines of the log that were not written: sampled, or stalled by the reader of standard error",
-            self.lost.clone(),
-        );
+            &self.lost,
+        )]);
         for cause in ["sampled", "stalled"] {
             drop(self.lost.get_or_create(&LostLabels { cause }));
         }

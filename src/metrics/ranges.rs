@@ -1,5 +1,6 @@
 //! The metrics of the address sets.
 
+use super::table::Table;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -89,25 +90,24 @@ impl RangeMetrics {
 
     pub(super) fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("ranges");
-        let mut gauge = |name: &str, help: &str, gauge: &SetGauge| {
-            registry.register(name, help, gauge.clone());
-        };
-        gauge("ipv4_addresses", "IPv4 addresses in an address set", &self.ipv4_addresses);
-        gauge("ipv6_networks", "IPv6 /64 networks in an address set", &self.ipv6_networks);
-        gauge("entries", "Prefixes in an address set, those of pending removals included", &self.entries);
-        gauge(
-            "pending_removals",
-            "Prefixes that left the list and are served until their 48 h are over",
-            &self.pending_removals,
-        );
-        gauge("refused_pending", "1 where a refused list waits for pushguard ranges approve", &self.refused_pending);
-        gauge("age_seconds", "Time since the source last gave or confirmed the list", &self.age);
-        gauge("last_success_timestamp_seconds", "When the source last gave or confirmed the list", &self.last_success);
-        gauge("last_change_timestamp_seconds", "When the list last changed", &self.last_change);
-        registry.register("added", "Prefixes that came into an address set", self.added.clone());
-        registry.register("removed", "Prefixes that left the list of an address set", self.removed.clone());
-        registry.register("refused", "Lists that were refused, by rule", self.refused.clone());
-        registry.register("fetch_errors", "Fetches without a good answer, by kind", self.fetch_errors.clone());
-        registry.register("not_modified", "Fetches that the source answered with 304", self.not_modified.clone());
+        Table(registry).rows(&[
+            ("ipv4_addresses", "IPv4 addresses in an address set", &self.ipv4_addresses),
+            ("ipv6_networks", "IPv6 /64 networks in an address set", &self.ipv6_networks),
+            ("entries", "Prefixes in an address set, those of pending removals included", &self.entries),
+            (
+                "pending_removals",
+                "Prefixes that left the list and are served until their 48 h are over",
+                &self.pending_removals,
+            ),
+            ("refused_pending", "1 where a refused list waits for pushguard ranges approve", &self.refused_pending),
+            ("age_seconds", "Time since the source last gave or confirmed the list", &self.age),
+            ("last_success_timestamp_seconds", "When the source last gave or confirmed the list", &self.last_success),
+            ("last_change_timestamp_seconds", "When the list last changed", &self.last_change),
+            ("added", "Prefixes that came into an address set", &self.added),
+            ("removed", "Prefixes that left the list of an address set", &self.removed),
+            ("refused", "Lists that were refused, by rule", &self.refused),
+            ("fetch_errors", "Fetches without a good answer, by kind", &self.fetch_errors),
+            ("not_modified", "Fetches that the source answered with 304", &self.not_modified),
+        ]);
     }
 }

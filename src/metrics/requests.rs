@@ -1,5 +1,6 @@
 //! Requests by what became of them.
 
+use super::table::Table;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -42,13 +43,14 @@ pub struct RequestMetrics {
 
 impl RequestMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        let help = "Requests by verdict, reason, operation and principal";
-        registry.register("requests", help, self.requests.clone());
-        registry.register(
-            "quota_nearly_spent",
-            "Requests that left less than a fifth of a quota, refused ones included, by principal",
-            self.nearly_spent.clone(),
-        );
+        Table(registry).rows(&[
+            ("requests", "Requests by verdict, reason, operation and principal", &self.requests),
+            (
+                "quota_nearly_spent",
+                "Requests that left less than a fifth of a quota, refused ones included, by principal",
+                &self.nearly_spent,
+            ),
+        ]);
     }
 
     /// Counts a request that brought a quota near its end.

@@ -1,6 +1,7 @@
 //! The metrics of TLS.
 
 use super::ListenerLabels;
+use super::table::Table;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -25,21 +26,18 @@ pub struct TlsMetrics {
 
 impl TlsMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "tls_certificate_not_after_timestamp_seconds",
-            "When the certificate in use ends",
-            self.not_after.clone(),
-        );
-        registry.register(
-            "tls_last_reload_successful",
-            "1 where the listener uses what its files last held, 0 where their problems kept the certificate before",
-            self.reload_successful.clone(),
-        );
-        registry.register(
-            "tls_handshake_failures",
-            "Connections that ended before they were encrypted, by cause",
-            self.failures.clone(),
-        );
+        Table(registry).rows(&[
+                ("tls_certificate_not_after_timestamp_seconds", "When the certificate in use ends", &self.not_after),
+                (
+                    "tls_last_reload_successful",
+                    "1 where the listener uses what its files last held, 0 where their problems kept the certificate before",
+                    &self.reload_successful,
+                ),
+                (
+                    "tls_handshake_failures",
+                    "Connections that ended before they were encrypted, by cause",
+                    &self.failures,
+                ),]);
     }
 
     /// Notes which certificate a listener uses now.
