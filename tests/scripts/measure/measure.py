@@ -211,8 +211,8 @@ def main():
     fronts = {"nginx": (front, family(nginx.pid)), "pushguard": (address, [guard.pid]), "gateway": (upstream, [gateway.pid])}
     both = dict.fromkeys(fronts, headers)
     pairs = [("pushguard", "nginx"), ("pushguard", "gateway")]
-    compare("A small push", body(1), PUSHES, fronts, both, pairs)
-    compare("A large push", body(500), PUSHES // 4, fronts, both, pairs)
+    for series, pushes in [(1, PUSHES), (20, PUSHES), (100, PUSHES // 2), (500, PUSHES // 4)]:
+        compare(f"A push of {series} series", body(series), pushes, fronts, both, pairs)
     fronts = {"anonymous": (open_address, [guard.pid]), "password": (address, [guard.pid])}
     anonymous = {name: value for name, value in headers.items() if name != "Authorization"}
     own = {"anonymous": anonymous, "password": headers}
