@@ -100,3 +100,32 @@ fn quotas_that_report_and_quotas_that_enforce_are_charged_apart() {
     one().is(429, "quota_exhausted", "beyond it");
     assert!(samples(&guard, "pushguard_report_mode").contains(&"pushguard_report_mode{scope=\"rules\"} 1".to_owned()));
 }
+
+/// Rules for names and labels may report; what harms the gateway is refused with them as without.
+#[test]
+fn rules_for_bodies_report_and_faults_of_bodies_do_not() {
+    let upstream = Upstream::start(|_| ok());
+    let rules =
+        |mode: &str| format!("from:   anywhere\n    payload: {{ metrics: [tests_*], labels: {{ team: a }}{mode} }}");
+    let policy =
+        with(POLICY, "quotas: [{ per: job, burst: 2, period: 1h }, { per: principal, burst: 3, period: 1h }]", "");
+    let start = |mode: &str| Guard::start(&with(&policy, "from:   anywhere", &rules(mode)), &upstream.url());
+    let (reporting, enforcing) = (start(", mode: report, report_until: 2100-01-01"), start(""));
+    let send =
+        |guard: &Guard, body: &str| Request::post("/metrics/job/ci", body).basic("ci", PASSWORD).send(guard.address());
+    let foreign = "tests_total{team=\"a\"} 1\nbilling_total{team=\"a\"} 1\n";
+    let answer = send(&reporting, foreign).is(200, "", "a foreign name");
+    assert_eq!(would_deny(&answer), Some("payload_invalid"));
+    assert_eq!(&reporting.record(&answer)["would_deny"], "payload_invalid");
+    let counted = samples(&reporting, "pushguard_would_deny_total");
+    assert_eq!(counted, ["pushguard_would_deny_total{reason=\"payload_invalid\"} 1"]);
+    assert_eq!(would_deny(&send(&reporting, "tests_total{team=\"a\"} 1\n").is(200, "", "a good body")), None);
+    assert_eq!(forwarded(&upstream), 2);
+    // A timestamp beside a foreign name: the gateway would refuse it, and so does the guard.
+    send(&reporting, "billing_total 1 1700000000000\n").is(400, "payload_invalid", "a timestamp");
+    send(&enforcing, foreign).is(400, "payload_invalid", "a foreign name");
+    send(&enforcing, "tests_total 1\n").is(400, "payload_invalid", "a label is missing");
+    assert_eq!(forwarded(&upstream), 2);
+    send(&enforcing, "tests_total{team=\"a\"} 1\n").is(200, "", "a good body");
+    assert_eq!(forwarded(&upstream), 3);
+}
