@@ -363,3 +363,22 @@ fn the_table_of_the_log_is_the_codes() {
     actual.sort();
     assert_eq!(documented, actual);
 }
+
+/// Within the page to a heading, else to a file that is there.
+#[test]
+fn every_link_leads_somewhere() {
+    let anchor = |heading: &str| {
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        kept.collect::<String>().to_lowercase().replace(' ', "-")
+    };
+    let headings = README.lines().filter(|line| line.starts_with('#'));
+    let anchors: Vec<String> = headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect();
+    let links: Vec<&str> = README.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(links.len() > 20, "{links:?}");
+    for link in links {
+        match link.strip_prefix('#') {
+            Some(to) => assert!(anchors.iter().any(|anchor| anchor == to), "there is no heading for #{to}"),
+            None => assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(link).exists(), "there is no file {link}"),
+        }
+    }
+}
