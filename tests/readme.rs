@@ -332,7 +332,7 @@ fn the_table_of_metrics_is_the_codes() {
     let guard = Guard::start(&quickstart(), "http://127.0.0.1:1");
     guard.record(&Request::get("/nope").send(guard.address()));
     guard.record(&Request::post("/metrics/job/ci", "m 1\n").send(guard.address()));
-    let page = Request::get("/metrics").send(guard.admin()).text();
+    let page = guard.metrics();
     let mut shown = 0;
     for line in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (family, kind) = line.split_once(' ').unwrap();

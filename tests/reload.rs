@@ -39,12 +39,7 @@ fn reload(guard: &Guard) -> Response {
     Request::post("/-/reload", "").send(guard.admin())
 }
 
-/// The value of a metric without labels.
-fn metric(guard: &Guard, name: &str) -> f64 {
-    let page = Request::get("/metrics").send(guard.admin()).is(200, "", "metrics").text();
-    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
-}
+const LAST_RELOAD: &str = "pushguard_config_last_reload_successful";
 
 /// Waits for the log to say so once more than it did.
 fn wait_again(guard: &Guard, msg: &str, act: impl FnOnce()) {
@@ -62,7 +57,8 @@ fn a_signal_takes_the_new_policy_into_use_and_a_broken_one_keeps_the_old() {
     let guard = start(&policy("a", "one"), "0s", &upstream);
     push("one").send(guard.address()).is(200, "", "the first policy");
     push("two").send(guard.address()).is(403, "job_not_granted", "the first policy");
-    let first = metric(&guard, "pushguard_config_last_reload_success_timestamp_seconds");
+    let reloaded_at = "pushguard_config_last_reload_success_timestamp_seconds";
+    let first = guard.metric(reloaded_at).unwrap();
 
     write(&guard, &policy("b", "two"));
     wait_again(&guard, "policy reloaded", || guard.signal("HUP"));
@@ -70,14 +66,14 @@ fn a_signal_takes_the_new_policy_into_use_and_a_broken_one_keeps_the_old() {
     let record = guard.record(&answer);
     assert_eq!((&record["principal"], &record["generation"]), ("b", "2"));
     push("one").send(guard.address()).is(403, "job_not_granted", "the second policy");
-    assert_eq!(metric(&guard, "pushguard_config_last_reload_successful"), 1.0);
-    assert!(metric(&guard, "pushguard_config_last_reload_success_timestamp_seconds") > first);
+    guard.await_metric(LAST_RELOAD, 1.0);
+    common::wait_for("the time of the reload", || (guard.metric(reloaded_at)? > first).then_some(()));
 
     write(&guard, BROKEN);
     wait_again(&guard, "policy not reloaded", || guard.signal("HUP"));
     let answer = push("two").send(guard.address()).is(200, "", "the one in use stays");
     assert_eq!(&guard.record(&answer)["generation"], "2");
-    assert_eq!(metric(&guard, "pushguard_config_last_reload_successful"), 0.0);
+    guard.await_metric(LAST_RELOAD, 0.0);
     let problems = guard.log.lines().into_iter().filter(|line| line.get("msg") == "policy problem");
     let problems: Vec<String> = problems.map(|line| line["problem"].to_owned()).collect();
     assert!(problems.iter().any(|p| p.contains("policy.yaml:3:") && p.contains("\"from\"")), "{problems:?}");
@@ -144,7 +140,7 @@ fn what_is_no_policy_leaves_the_one_in_use() {
     let text = reload(&guard).is(500, "", "no file").text();
     assert!(text.contains("policy.yaml: No such file"), "{text}");
     push("one").send(guard.address()).is(200, "", "no file");
-    assert_eq!(metric(&guard, "pushguard_config_last_reload_successful"), 0.0);
+    guard.await_metric(LAST_RELOAD, 0.0);
     write(&guard, &policy("a", "two"));
     reload(&guard).is(200, "", "mended");
     push("two").send(guard.address()).is(200, "", "mended");
@@ -237,7 +233,7 @@ fn a_hash_that_needs_too_much_memory_leaves_the_old_policy_in_use() {
         let text = reload(&guard).is(500, "", flag).text();
         assert!(text.contains(said), "{text}");
         login().is(200, "", "the password of the policy in use");
-        assert_eq!(metric(&guard, "pushguard_config_last_reload_successful"), 0.0, "{flag}");
+        guard.await_metric(LAST_RELOAD, 0.0);
         std::fs::write(&secret, good).unwrap();
         reload(&guard).is(200, "", "mended");
     }

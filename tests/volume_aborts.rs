@@ -57,14 +57,9 @@ impl Bench {
         // Connections are taken in order: when this one is answered, the earlier ones were taken.
         Request::get("/nothing").send(self.guard.address()).is(404, "target_unknown", "a page that is not there");
         // The one that asks is open.
-        common::wait_for("the end of all connections", || (self.gauge("pushguard_connections") == 1.0).then_some(()));
-        assert_eq!(self.gauge("pushguard_connections_refused_total"), 0.0, "every connection was served");
-    }
-
-    fn gauge(&self, name: &str) -> f64 {
-        let page = Request::get("/metrics").send(self.guard.admin()).is(200, "", "metrics");
-        let value = page.text().lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-        value.unwrap_or_else(|| panic!("no {name} in\n{}", page.text()))
+        self.guard.await_metric("pushguard_connections", 1.0);
+        let refused = self.guard.metric("pushguard_connections_refused_total");
+        assert_eq!(refused, Some(0.0), "every connection was served");
     }
 
     /// How many requests came to which end, by the guard's own log.

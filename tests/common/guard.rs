@@ -1,8 +1,8 @@
 //! A running pushguard.
 
-use super::http::Response;
+use super::http::{Request, Response};
 use super::log::{Line, Log};
-use super::wait_exit;
+use super::{wait_exit, wait_for};
 use pushguard::auth::phc;
 use pushguard::secret::Secret;
 use std::collections::BTreeMap;
@@ -186,6 +186,27 @@ impl Guard {
     pub fn record(&self, response: &Response) -> Line {
         let id = response.request_id();
         self.log.line(id, |line| line.get("msg") == "request" && line.get("request_id") == id)
+    }
+
+    /// The metrics page of the admin listener.
+    #[track_caller]
+    pub fn metrics(&self) -> String {
+        Request::get("/metrics").send(self.admin()).is(200, "", "metrics").text()
+    }
+
+    /// The value of a series, by the text in front of it; none where the page has no such series.
+    #[track_caller]
+    pub fn metric(&self, series: &str) -> Option<f64> {
+        let page = self.metrics();
+        let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+        Some(value.parse().unwrap_or_else(|error| panic!("{series} {value}: {error}")))
+    }
+
+    /// Waits until a series has that value. What a request did is counted when it is over, and that may be after its
+    /// client has read the answer.
+    #[track_caller]
+    pub fn await_metric(&self, series: &str, value: f64) {
+        wait_for(&format!("{series} {value}"), || (self.metric(series) == Some(value)).then_some(()));
     }
 
     /// Files that it has open, sockets among them.

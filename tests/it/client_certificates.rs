@@ -70,10 +70,8 @@ impl House {
     }
 
     fn refused(&self) -> f64 {
-        let page = Request::get("/metrics").send(self.guard.admin()).text();
-        let series =
-            "pushguard_tls_handshake_failures_total{listener=\"default\",cause=\"client_certificate\"} ".to_owned();
-        page.lines().find_map(|line| line.strip_prefix(&series)).map_or(0.0, |value| value.parse().unwrap())
+        let series = "pushguard_tls_handshake_failures_total{listener=\"default\",cause=\"client_certificate\"}";
+        self.guard.metric(series).unwrap_or(0.0)
     }
 }
 

@@ -17,21 +17,16 @@ fn overloaded(answer: Response) -> Response {
     answer
 }
 
-/// The value of a sample of the admin page without labels.
-fn sample(guard: &Guard, name: &str) -> u32 {
-    let page = Request::get("/metrics").send(guard.admin()).is(200, "", name).text();
-    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
-}
-
 /// A connection from one of the loopback addresses, as from another machine.
 fn open_from(guard: &Guard, source: u8) -> Connection {
     Connection::open_from([127, 0, 0, source].into(), guard.address())
 }
 
-/// How often that limit ended something.
-fn reached(guard: &Guard, limit: &str) -> u32 {
-    sample(guard, &format!("pushguard_limits_reached_total{{limit=\"{limit}\"}}"))
+const REFUSED: &str = "pushguard_connections_refused_total";
+
+/// The series that counts how often that limit ended something.
+fn reached(limit: &str) -> String {
+    format!("pushguard_limits_reached_total{{limit=\"{limit}\"}}")
 }
 
 /// Whether a push over that connection goes well; it may be closed without an answer.
@@ -61,8 +56,8 @@ fn one_source_cannot_take_all_connections() {
     let closed = open.iter_mut().filter_map(|connection| connection.has_ended().then_some(())).count();
     assert_eq!(closed, 1, "one of its own gave way");
     push("a").send(guard.address()).is(200, "", "another source");
-    assert_eq!(reached(&guard, "web.max-connections-per-source"), 1);
-    assert_eq!(sample(&guard, "pushguard_connections_refused_total"), 0);
+    guard.await_metric(&reached("web.max-connections-per-source"), 1.0);
+    guard.await_metric(REFUSED, 0.0);
 }
 
 /// Where none of a source's connections waits, a further one is closed without a byte, and counted.
@@ -73,8 +68,8 @@ fn a_source_that_is_busy_gets_no_more_connections() {
     let busy: Vec<Connection> = (0..3).map(|_| occupied(&guard, 2)).collect();
     open_from(&guard, 2).is_closed("one too many");
     open_from(&guard, 3).exchange(&push("a")).is(200, "", "another source");
-    assert_eq!(reached(&guard, "web.max-connections-per-source"), 1);
-    assert_eq!(sample(&guard, "pushguard_connections_refused_total"), 1);
+    guard.await_metric(&reached("web.max-connections-per-source"), 1.0);
+    guard.await_metric(REFUSED, 1.0);
     drop(busy);
     wait_for("room", || answered(open_from(&guard, 2)));
 }
@@ -88,8 +83,8 @@ fn connections_beyond_the_limit_are_closed_and_counted() {
     for _ in 0..3 {
         Connection::open(guard.address()).is_closed("one too many");
     }
-    assert_eq!(sample(&guard, "pushguard_connections_refused_total"), 3);
-    assert_eq!(reached(&guard, "web.max-connections"), 3);
+    guard.await_metric(REFUSED, 3.0);
+    guard.await_metric(&reached("web.max-connections"), 3.0);
     Request::get("/-/healthy").send(guard.admin()).is(200, "", "the admin listener has room of its own");
     busy[0].send([b"#\n".repeat(498), b"m 1\n".to_vec()].concat());
     busy[0].receive("POST").is(200, "", "who has a connection is served");
@@ -116,7 +111,7 @@ fn silent_connections_from_many_addresses_keep_nobody_out() {
         }
         // Connections are taken in order: when this one is answered, all the others were.
         push("last").send(guard.address()).is(200, "", kind);
-        assert!(sample(&guard, "pushguard_connections") > 500, "{kind}: all places are taken");
+        assert!(guard.metric("pushguard_connections").unwrap() > 500.0, "{kind}: all places are taken");
         for honest in 0..100 {
             let source = [127, 0, 1, honest].into();
             push(honest).send_from(source, guard.address()).is(200, "", format!("{kind}: push {honest}"));
@@ -148,7 +143,7 @@ fn bodies_wait_for_room_and_not_for_ever() {
     let refused = |source| overloaded(large.send_from([127, 0, 0, source].into(), guard.address()));
     refused(2);
     refused(20);
-    assert_eq!(reached(&guard, "web.max-body-memory"), 2);
+    guard.await_metric(&reached("web.max-body-memory"), 2.0);
     Request::get("/metrics").send(guard.address()).is(200, "", "reads need no room");
     // One body less, and another fits.
     let (_, first) = &mut holding[0];
@@ -191,7 +186,9 @@ principals:
             connection
         })
         .collect();
-    wait_for("all room that the source gets", || (reached(&guard, "web.max-body-memory") >= 17).then_some(()));
+    wait_for("all room that the source gets", || {
+        (guard.metric(&reached("web.max-body-memory"))? >= 17.0).then_some(())
+    });
     for number in 0..200 {
         let request = push("honest");
         let request =
@@ -269,7 +266,7 @@ fn readers_that_do_not_read_hold_up_nobody() {
     let mut scrape = Connection::open(guard.address());
     scrape.send(Request::get("/metrics").bytes());
     assert_eq!(scrape.receive("GET").body.len(), 8_000_000, "another source's scrape");
-    wait_for("the rest of one source", || (reached(&guard, "upstream.max-scrapes") >= 8).then_some(()));
+    wait_for("the rest of one source", || (guard.metric(&reached("upstream.max-scrapes"))? >= 8.0).then_some(()));
     drop((of_one, of_others));
     assert_eq!(upstream.seen().iter().filter(|seen| seen.line() == "GET /metrics").count(), 8);
 }
@@ -299,7 +296,7 @@ fn a_scrape_passes_by_all_others() {
     Request::get("/metrics").send(guard.address()).is(200, "", "a scrape");
     let refused = overloaded(Request::get("/status").send(guard.address()));
     assert_eq!(&guard.record(&refused)["detail"], "too many reads are at the gateway");
-    assert_eq!(reached(&guard, "upstream.max-reads"), 1);
+    guard.await_metric(&reached("upstream.max-reads"), 1.0);
     upstream.release();
     for read in &mut reads {
         read.receive("GET").is(200, "", "a read that waited for the gateway");

@@ -104,15 +104,12 @@ fn the_document_for_programs() {
 fn the_watch_of_serve_tells_what_was_broken_around_it() {
     let Some(gateway) = Gateway::start() else { return };
     let guard = Start::new(EVERYTHING, &gateway.url()).flag("--watchdog.interval", "1s").run();
-    let metric = |value: &str| {
-        let page = Request::get("/metrics").send(guard.admin()).is(200, "", "metrics").text();
-        page.lines().any(|line| line == format!("pushguard_gateway_scrape_broken {value}"))
-    };
-    assert!(metric("0"));
+    let broken = "pushguard_gateway_scrape_broken";
+    guard.await_metric(broken, 0.0);
     push(&gateway, "/metrics/job/%ff", "");
-    crate::common::wait_for("the metric", || metric("1").then_some(()));
+    guard.await_metric(broken, 1.0);
     let line = guard.log.line("about it", |line| line.get("msg") == "the gateway cannot be scraped");
     assert!(line["group"].contains("\\xff"), "{line:?}");
     exit(&doctor(&gateway.url(), &["--heal"]), 0);
-    crate::common::wait_for("the metric", || metric("0").then_some(()));
+    guard.await_metric(broken, 0.0);
 }

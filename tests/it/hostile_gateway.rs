@@ -222,8 +222,7 @@ fn meet(guard: &Guard, number: u64, behaviour: &Behaviour) -> Vec<String> {
 }
 
 fn tasks(guard: &Guard) -> usize {
-    let page = Request::get("/metrics").send(guard.admin()).is(200, "", "metrics").text();
-    page.lines().find_map(|line| line.strip_prefix("pushguard_tasks ")?.parse().ok()).expect("a number of tasks")
+    guard.metric("pushguard_tasks").expect("a number of tasks") as usize
 }
 
 /// What the guard does for itself now and then; each behaviour would leave five.

@@ -1,6 +1,6 @@
 //! Every limit of the process: its flag sets it, it ends what it must end, and the metric counts that under its name.
 
-use crate::common::guard::{EVERYTHING, Guard, Start};
+use crate::common::guard::{EVERYTHING, Start};
 use crate::common::http::{Connection, Request, Response};
 use crate::common::upstream::{Reaction, Upstream, answer, ok};
 use crate::common::wait_for;
@@ -152,10 +152,8 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn count(guard: &Guard, name: &str) -> Option<u32> {
-    let page = Request::get("/metrics").send(guard.admin()).is(200, "", "metrics").text();
-    let sample = format!("pushguard_limits_reached_total{{limit=\"{name}\"}} ");
-    page.lines().find_map(|line| line.strip_prefix(&sample)?.parse().ok())
+fn reached(limit: Limit) -> String {
+    format!("pushguard_limits_reached_total{{limit=\"{}\"}}", limit.name())
 }
 
 #[test]
@@ -176,11 +174,12 @@ fn meet(case: &Case) {
     let upstream = (case.upstream)();
     let start = case.flags.iter().fold(Start::new(EVERYTHING, &upstream.url()), |start, (n, v)| start.flag(n, v));
     let guard = start.run();
-    assert_eq!(count(&guard, case.limit.name()), Some(0), "{about}: it is there from the start");
+    assert_eq!(guard.metric(&reached(case.limit)), Some(0.0), "{about}: it is there from the start");
     let told = (case.meet)(guard.address(), &upstream);
     assert_eq!(told.as_ref().map(|t| (t.status, t.reason())), case.told, "{about}");
-    wait_for(&about, || (count(&guard, case.limit.name())? == 1).then_some(()));
-    let others = Limit::ALL.iter().filter(|limit| **limit != case.limit && count(&guard, limit.name()) != Some(0));
+    guard.await_metric(&reached(case.limit), 1.0);
+    let others =
+        Limit::ALL.iter().filter(|limit| **limit != case.limit && guard.metric(&reached(**limit)) != Some(0.0));
     let others: Vec<&str> = others.map(|limit| limit.name()).collect();
     assert!(others.is_empty(), "{about}: also counted {others:?}");
 }
@@ -198,7 +197,7 @@ fn a_page_that_meets_its_limit_on_the_way_is_broken_off() {
         let page = connection.rest().unwrap();
         let text = String::from_utf8_lossy(&page);
         assert!(text.starts_with("HTTP/1.1 200 ") && text.contains("m 1\n") && !text.contains("\r\n0\r\n"), "{flag}");
-        wait_for(flag, || (count(&guard, limit.name())? == 1).then_some(()));
+        guard.await_metric(&reached(limit), 1.0);
         let record = guard.log.line("of the scrape", |line| line.get("msg") == "request");
         assert_ne!(&record["detail"], "", "{flag}: {record:?}");
     }

@@ -171,7 +171,7 @@ fn a_secret_is_in_no_log_metric_or_answer() {
         assert!(!answer.contains(CANARY), "{answer}");
     }
     push("ci").basic("ci", PASSWORD).send(guard.address()).is(200, "", "the right one");
-    let page = Request::get("/metrics").send(guard.admin()).text();
+    let page = guard.metrics();
     let status = Request::get("/").host("localhost").send(guard.admin()).is(200, "", "the status page").text();
     // Whoever may list processes sees these.
     let [arguments, environment] = ["cmdline", "environ"].map(|file| {

@@ -41,8 +41,7 @@ fn the_first_sweep_under_a_rule_only_reports_and_the_state_remembers_it() {
     crate::common::wait_for("the group to go", || (jobs(&gateway) == ["keep"]).then_some(()));
     let order = sweeps(&guard);
     assert!(order[0] && !order[1..].contains(&true), "{order:?}");
-    let metrics = Request::get("/metrics").send(guard.admin()).is(200, "", "metrics").text();
-    assert!(metrics.contains("pushguard_sweep_removed_groups_total 1"), "{metrics}");
+    guard.await_metric("pushguard_sweep_removed_groups_total", 1.0);
     guard.stop();
 
     let guard = start(&policy(SECONDS), &gateway, Some(state.path()));
@@ -76,10 +75,7 @@ fn more_than_may_go_at_once_stops_it_and_raises_the_metric() {
     }
     let guard = start(&policy(SECONDS), &gateway, None);
     guard.log.line("the stop", |line| line.get("msg") == "sweep stopped" && line.get("due") == "12");
-    crate::common::wait_for("the metric", || {
-        let page = Request::get("/metrics").send(guard.admin()).is(200, "", "metrics").text();
-        page.lines().any(|line| line == "pushguard_sweep_stopped 1").then_some(())
-    });
+    guard.await_metric("pushguard_sweep_stopped", 1.0);
     crate::common::wait_for("a sweep that may remove", || sweeps(&guard).contains(&false).then_some(()));
     assert_eq!(jobs(&gateway).len(), 12);
 }

@@ -28,18 +28,12 @@ fn start(upstream: &Upstream, pair: &Pair) -> (Guard, TlsFiles) {
     (start.flag("--policy.watch-interval", "1s").run(), files)
 }
 
-/// The value of a series, by the text in front of it.
-fn metric(guard: &Guard, series: &str) -> Option<f64> {
-    let page = Request::get("/metrics").send(guard.admin()).is(200, "", "metrics").text();
-    page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')).map(|value| value.parse().unwrap())
-}
-
 const USED: &str = "pushguard_tls_last_reload_successful{listener=\"default\"}";
 const NOT_AFTER: &str = "pushguard_tls_certificate_not_after_timestamp_seconds{listener=\"default\"}";
 
 fn failures(guard: &Guard, cause: &str) -> f64 {
     let series = format!("pushguard_tls_handshake_failures_total{{listener=\"default\",cause=\"{cause}\"}}");
-    metric(guard, &series).unwrap_or(0.0)
+    guard.metric(&series).unwrap_or(0.0)
 }
 
 fn openssl(guard: &Guard, arguments: &[&str]) -> Output {
@@ -149,7 +143,7 @@ fn a_changed_pair_is_taken_into_use_without_losing_a_connection() {
     let client = authority.client(None);
     let (mut kept, shown) = authority::connect(&client, guard.address());
     assert_eq!(shown, pairs[0].der());
-    let first = metric(&guard, NOT_AFTER).unwrap();
+    let first = guard.metric(NOT_AFTER).unwrap();
     let (over, pushes) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -177,9 +171,11 @@ fn a_changed_pair_is_taken_into_use_without_losing_a_connection() {
         over.store(true, Ordering::SeqCst);
     });
     assert!(pushes.load(Ordering::SeqCst) > 0);
-    assert_eq!(metric(&guard, USED), Some(1.0));
-    let days = (metric(&guard, NOT_AFTER).unwrap() - first) / 86_400.0;
-    assert!((8.9..9.1).contains(&days), "{days} days later");
+    guard.await_metric(USED, 1.0);
+    wait_for("its end in the metrics, nine days later", || {
+        let days = (guard.metric(NOT_AFTER)? - first) / 86_400.0;
+        (8.9..9.1).contains(&days).then_some(())
+    });
 }
 
 #[test]
@@ -215,13 +211,13 @@ fn a_pair_that_does_not_fit_keeps_the_one_before() {
         let (mut connection, shown) = authority::connect(&authority.client(None), guard.address());
         connection.exchange(&push()).is(200, "", case);
         assert_eq!(shown, good.der(), "{case}");
-        assert_eq!(metric(&guard, USED), Some(0.0), "{case}");
+        guard.await_metric(USED, 0.0);
     }
     std::fs::remove_file(&files.key).unwrap();
     guard.log.line("a file that is gone, by itself", |line| line.get("problem").contains("No such file"));
     // The same pair as ever is as good as a new one, and needs no signal.
     good.write(files.certificate.parent().unwrap());
-    wait_for("the good pair", || (metric(&guard, USED) == Some(1.0)).then_some(()));
+    guard.await_metric(USED, 1.0);
     let (_, shown) = authority::connect(&authority.client(None), guard.address());
     assert_eq!(shown, good.der());
 }

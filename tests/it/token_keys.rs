@@ -65,13 +65,8 @@ fn the_first_push_waits_for_the_keys_and_a_restart_needs_no_issuer() {
     let answer = push(&guard, &OTHER.token(&claims(&issuer))).is(401, "credential_rejected", "an unknown key");
     assert!(guard.record(&answer)["detail"].starts_with("token_key_unknown"), "{:?}", guard.record(&answer));
     assert_eq!(issuer.asked().len(), 2);
-    let metrics = Request::get("/metrics").send(guard.admin()).text();
-    for line in [
-        "pushguard_issuer_keys{issuer=\"ghes\"} 1\n",
-        "pushguard_issuer_keys_fetches_total{issuer=\"ghes\",result=\"ok\"} 1\n",
-    ] {
-        assert!(metrics.contains(line), "{line}{metrics}");
-    }
+    guard.await_metric("pushguard_issuer_keys{issuer=\"ghes\"}", 1.0);
+    guard.await_metric("pushguard_issuer_keys_fetches_total{issuer=\"ghes\",result=\"ok\"}", 1.0);
     wait_for("the keys on disk", || state.path().join("keys-ghes.json").exists().then_some(()));
     drop(guard);
     issuer.go_away();

@@ -164,13 +164,10 @@ fn a_refusal_tells_the_run_what_it_is_and_the_operator_what_failed() {
     let missing = Request::post("/metrics/job/ci", "m 1\n").send(guard.address()).is(401, "credential_missing", "");
     assert_eq!(missing.all("WWW-Authenticate"), [basic, "Bearer realm=\"pushguard\""]);
     assert!(!answer.text().contains("base64"), "what is wrong inside is the operator's: {}", answer.text());
-    let metrics = Request::get("/metrics").send(guard.admin()).text();
-    for (detail, count) in [("token_expired", 1), ("token_json", 1)] {
-        let line = format!("pushguard_credentials_refused_total{{detail=\"{detail}\"}} {count}\n");
-        assert!(metrics.contains(&line), "{line}{metrics}");
+    for detail in ["token_expired", "token_json"] {
+        guard.await_metric(&format!("pushguard_credentials_refused_total{{detail=\"{detail}\"}}"), 1.0);
     }
-    let unlisted = "pushguard_preferred_source_requests_total{principal=\"hosted\",listed=\"no\"} 1\n";
-    assert!(metrics.contains(unlisted), "{metrics}");
+    guard.await_metric("pushguard_preferred_source_requests_total{principal=\"hosted\",listed=\"no\"}", 1.0);
 }
 
 /// Groups are capped for each repository; which claim tells them apart, or that none does, the policy may say.

@@ -58,10 +58,9 @@ fn connections_are_kept_inside_tls_and_given_up_when_the_gateway_ends_them() {
     for _ in 0..20 {
         push().send(guard.address()).is(200, "", "over one connection");
     }
-    let page = Request::get("/metrics").send(first.admin()).text();
-    let open = page.lines().find_map(|line| line.strip_prefix("pushguard_connections ")).unwrap().parse::<usize>();
+    let open = first.metric("pushguard_connections").unwrap();
     // One is kept for pushes; who asks what the gateway is has its own, now and then.
-    assert!(open.as_ref().is_ok_and(|open| (1..15).contains(open)), "{open:?} for 20 pushes");
+    assert!((1.0..15.0).contains(&open), "{open} for 20 pushes");
     first.stop();
     push().send(guard.address()).is(503, "upstream_unavailable", "the gateway is away");
     let pushes = upstream.seen().iter().filter(|seen| seen.line().starts_with("POST")).count();
