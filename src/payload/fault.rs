@@ -89,8 +89,8 @@ impl<'b> Faults<'b> {
     }
 }
 
-/// A line, or of a long one the part around the fault.
-fn shown(line: &[u8], at: usize) -> String {
+/// A line or a word, or of a long one the part around the fault.
+pub(super) fn shown(line: &[u8], at: usize) -> String {
     let from = if at < SHOWN { 0 } else { at - SHOWN / 2 };
     // The middle of a character is no place to begin.
     let within = line.get(from..).unwrap_or_default();

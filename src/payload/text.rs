@@ -7,7 +7,7 @@ pub(super) mod cursor;
 mod family;
 mod number;
 
-use super::fault::{Fault, Faults};
+use super::fault::{Fault, Faults, shown};
 use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
 use super::series::SeriesSet;
@@ -148,8 +148,7 @@ impl<'b> TextCheck<'b> {
             return Ok(());
         }
         let kind = Kind::read(text).ok_or_else(|| {
-            let text = String::from_utf8_lossy(text);
-            (at, format!("the type {text:?} is not counter, gauge, histogram, summary or untyped"))
+            (at, format!("the type {} is not counter, gauge, histogram, summary or untyped", shown(text, 0)))
         })?;
         let family = self.families.get_mut(resolved.family);
         match (family.kind, family.sampled) {
@@ -345,8 +344,7 @@ fn value(cursor: &mut Cursor<'_>) -> Checked<f64> {
         return Err((at, "the value is missing".to_owned()));
     }
     let Some(value) = number::float(word) else {
-        let word: String = String::from_utf8_lossy(word).chars().take(40).collect();
-        return Err((at, format!("{word:?} is not a number")));
+        return Err((at, format!("{} is not a number", shown(word, 0))));
     };
     let behind = cursor.at();
     if cursor.peek().is_none() {

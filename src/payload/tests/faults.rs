@@ -11,6 +11,8 @@ fn report(format: Format, body: &[u8]) -> String {
 fn reports_of_text() {
     let long = format!("m{{{}x=y}} 1\n", (0..20).map(|n| format!("label_{n}=\"value {n}\",")).collect::<String>());
     let deep = format!("m{{a=\"{}\"}} 1\n", "é".repeat(600));
+    let (long_type, long_number) = ("t".repeat(5000), "n".repeat(5000));
+    let (long_type, long_number) = (format!("# TYPE a {long_type}\na 1\n"), format!("a {long_number}\n"));
     let bodies: &[(&str, &[u8])] = &[
         ("curl -d took the line feed", b"# TYPE a gauge\na 1"),
         ("a file from Windows", b"a 1\r\nb 2\r\nc 3\r\n"),
@@ -33,6 +35,8 @@ fn reports_of_text() {
         ("TYPE twice", b"# TYPE a gauge\n# TYPE a gauge\na 1\n"),
         ("TYPE behind", b"a 1\n# TYPE a gauge\n"),
         ("a type of OpenMetrics", b"# TYPE a info\na 1\n"),
+        ("a type that is long", long_type.as_bytes()),
+        ("a number that is long", long_number.as_bytes()),
         ("HELP twice", b"# HELP a x\n# HELP a y\na 1\n"),
         ("a series twice", b"a{x=\"1\"} 1\na{x=\"2\"} 1\n"),
         ("a label twice", b"a{y=\"1\",y=\"2\"} 1\n"),
