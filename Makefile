@@ -174,6 +174,7 @@ advisories: ## Known vulnerabilities of all dependencies; fetches the RustSec da
 
 .PHONY: fuzz
 fuzz: ## Run each target of tests/fuzz for FUZZ_SECONDS=60 (nightly Rust)
+	@tests/scripts/need.sh cc=build-essential cmake python3
 	@tests/scripts/fuzz.sh $(FUZZ_SECONDS)
 
 .PHONY: measure

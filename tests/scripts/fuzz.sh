@@ -12,6 +12,7 @@ if ! cargo +nightly --version > /dev/null 2>&1; then
     exit 1
 fi
 tests/scripts/tool.sh cargo-fuzz
+python3 tests/fuzz/seeds.py tests/fuzz/corpus
 targets="$(cargo +nightly fuzz list --fuzz-dir tests/fuzz)"
 for target in $targets; do
     echo "== $target, ${1} s"

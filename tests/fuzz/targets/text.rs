@@ -1,35 +1,13 @@
-//! What a body holds does not depend on what says nothing around it, nor on where a sender begins a second body.
+//! What a body of text holds does not depend on what says nothing around it.
 #![no_main]
 
+mod shared;
+
 use libfuzzer_sys::fuzz_target;
-use pushguard::payload::{Fault, Format, PayloadShape, Rules, inspect};
+use pushguard::payload::Format;
+use shared::series;
 
 fuzz_target!(|bytes: &[u8]| {
-    text(bytes);
-    protobuf(bytes);
-    if let Some(format) = Format::of(Some(bytes)) {
-        assert_eq!(Format::of(Some(format.content_type().as_bytes())), Some(format));
-    }
-});
-
-fn series(format: Format, body: &[u8]) -> Result<usize, Vec<Fault>> {
-    let shape = PayloadShape::default();
-    let rules = Rules { shape: &shape, overwritten: &[("job", "j"), ("instance", "i")], metric: &|_| true, labels: None, report: false };
-    let found = inspect(format, body, &rules).map(|summary| summary.series);
-    match &found {
-        Ok(series) => assert!(*series <= shape.series),
-        Err(faults) => {
-            assert!((1..=6).contains(&faults.len()));
-            for fault in faults {
-                let shown = fault.to_string();
-                assert!(shown.len() < 2000 && !shown.contains(['\n', '\r', '\u{1b}', '\0']), "{shown:?}");
-            }
-        }
-    }
-    found
-}
-
-fn text(bytes: &[u8]) {
     let found = series(Format::Text, bytes);
     if !bytes.windows(4).any(|name| name == b"zzz_") && found.as_ref().map_or(true, |count| *count < 900) {
         // What stood before sets what the reader expects next, and changes nothing.
@@ -44,19 +22,4 @@ fn text(bytes: &[u8]) {
     let further = [bytes, b"zzz_only_here{x=\"1\"} 1\n"].concat();
     assert!(series(Format::Text, &further).is_err() || series(Format::Text, &further) == Ok(count + 1));
     assert!(series(Format::Text, &[bytes, b"up 1"].concat()).is_err(), "a cut line");
-}
-
-fn protobuf(bytes: &[u8]) {
-    let whole = series(Format::Protobuf, bytes);
-    let (first, rest) = bytes.split_at(bytes.len() / 2);
-    if let (Ok(first), Ok(rest), Ok(whole)) = (series(Format::Protobuf, first), series(Format::Protobuf, rest), &whole)
-    {
-        assert_eq!(*whole, first + rest);
-    }
-    if whole.is_ok() && !bytes.is_empty() {
-        // The same families again, a cut length, a cut message, an empty one.
-        for tail in [bytes, &[0x80], &[0x05], &[0x00]] {
-            assert!(series(Format::Protobuf, &[bytes, tail].concat()).is_err());
-        }
-    }
-}
+});
