@@ -3,6 +3,7 @@
 use super::test::{is_test, tests_beside};
 use super::world::SetFlags;
 use super::{Outcome, complain, random, say};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Loaded, Problem, Secrets, advice, load};
 use ring::rand::SystemRandom;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ impl Check {
     /// What the policy says in vain, and whether anything shows what it does.
     fn advice(&self, file: &Path, loaded: &Loaded) -> Result<Vec<Problem>, ()> {
         let sets = self.sets.known(&loaded.policy).map_err(complain)?;
-        let mut advice = advice(loaded, &sets);
+        let mut advice = advice(loaded, &sets, SystemClock::default().wall());
         if tests_beside(file).is_none() {
             let name = file.with_extension("test.yaml");
             let message = format!("nothing tests it: write {} and run it with pushguard test", name.display());

@@ -2,6 +2,7 @@
 //! principals without a limit. None of it is wrong, so none of it keeps a policy from being used.
 
 mod grants;
+mod modes;
 mod payload;
 mod principals;
 mod quotas;
@@ -12,6 +13,7 @@ use super::lines::Lines;
 use super::load::Loaded;
 use super::problem::Problem;
 use crate::policy::NamedSets;
+use std::time::SystemTime;
 
 /// What is said, and where.
 struct Advice<'a> {
@@ -29,10 +31,11 @@ impl Advice<'_> {
 }
 
 /// Advice on a policy that has no problems. `sets` are the fetched address lists that are at hand; of others it is only
-/// known that a list is in itself.
-pub fn advice(loaded: &Loaded, sets: &NamedSets) -> Vec<Problem> {
+/// known that a list is in itself. `now` tells which ends of report mode have passed.
+pub fn advice(loaded: &Loaded, sets: &NamedSets, now: SystemTime) -> Vec<Problem> {
     let mut advice = Advice { lines: &loaded.lines, list: Vec::new() };
     let policy = &loaded.policy;
+    modes::advise(&mut advice, policy, now);
     sources::advise(&mut advice, policy, sets);
     principals::advise(&mut advice, policy);
     for principal in &policy.principals {

@@ -18,7 +18,7 @@ fn said(text: &str, actions: &[&str]) -> String {
         let list = PrefixSet::from_prefixes(actions.iter().map(|net| net.parse().unwrap()));
         sets.insert("actions".to_owned(), Arc::new(list));
     }
-    let list = advice(&loaded, &sets);
+    let list = advice(&loaded, &sets, humantime::parse_rfc3339("2026-11-24T12:00:00Z").unwrap());
     list.iter().map(|problem| problem.in_file(Path::new("policy.yaml")) + "\n").collect()
 }
 
@@ -150,4 +150,27 @@ principals:
     let inside = said(text, &["192.0.2.0/24"]);
     assert_eq!((nothing_known.as_str(), outside.as_str()), ("", ""));
     insta::assert_snapshot!(inside, @"policy.yaml:8: principals.ci.from.require[0]: it adds nothing: runners holds all of its addresses; remove it");
+}
+
+#[test]
+fn an_end_of_report_mode_that_has_passed() {
+    let text = |until: &str| {
+        format!(
+            "version: 1
+mode: report
+report_until: {until}
+sources:
+  desk: {{ cidrs: [192.0.2.0/25], mode: report, report_until: {until} }}
+principals:
+  ci:
+    basic:  {{ username: ci, password_hash_file: good.phc, mode: report, report_until: {until} }}
+    from:   {{ require: [desk] }}
+    grants: [{{ operations: [push], job: ci, mode: report, report_until: {until} }}]
+    quotas: [{{ per: principal, burst: 1, period: 1m, mode: report, report_until: {until} }}]
+quotas: [{{ per: source, burst: 10, period: 1m, mode: report, report_until: {until} }}]
+"
+        )
+    };
+    assert_eq!(said(&text("2026-11-25"), &[]), "");
+    insta::assert_snapshot!(said(&text("2026-11-24"), &[]));
 }
