@@ -14,10 +14,12 @@
 //! # The other rooms
 //!
 //! [`groups`] reads what the gateway holds, [`janitor`] removes what is older than the policy keeps it, [`doctor`]
-//! finds what is wrong with it. [`tls`] reads certificates and keys. [`config`] compiles the YAML policy, or tells all its problems. [`ranges`] keeps published
-//! address lists fresh.
+//! finds what is wrong with it. [`tls`] reads certificates and keys. [`config`] compiles the YAML policy, or tells all
+//! its problems. [`ranges`] keeps published address lists fresh, [`keys`] those with which issuers sign tokens.
 //! [`fetch`] is the one careful HTTPS GET, [`state`] the files that outlive the process. [`admin`] serves metrics,
-//! health and the status page, [`recent`] is what that page remembers. [`cli`] is the command line. [`clock`], [`secret`] and [`shown`] are what everybody needs: time as an argument,
+//! health and the status page, [`recent`] is what that page remembers. [`cli`] is the command line; the ways to ask a
+//! policy without serving it are [`explain`], [`suite`] (`pushguard test`) and [`replay`], which reads [`access_log`];
+//! [`dry_run`] is what they share. [`clock`], [`secret`] and [`shown`] are what everybody needs: time as an argument,
 //! values that cannot print themselves, and foreign text made fit for a log.
 
 // What comes from outside must not end the process, and only `clock` reads a clock. Tests may do as they like.

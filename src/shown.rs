@@ -35,10 +35,13 @@ pub fn markup(text: &str) -> String {
     shown
 }
 
-/// Controls, zero-width and direction characters, line separators.
+/// Controls, zero-width and direction characters, line separators, and what is no character.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(u32::from(c), 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0x061c | 0xfff9..=0xfffb)
+        || matches!(
+            u32::from(c),
+            0x061c | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb | 0xfffe..=0xffff
+        )
 }
 
 #[cfg(test)]

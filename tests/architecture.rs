@@ -42,7 +42,7 @@ const EDGES: &[(&str, &str)] = &[
     ("proxy", "recent"),
     ("replay", "access_log clock decision dry_run gate limit payload policy request shown"),
     ("config", "decision dry_run suite"),
-    ("suite", "clock decision dry_run gate groups janitor limit policy request"),
+    ("suite", "clock decision dry_run gate groups janitor limit policy request shown"),
     ("cli", "access_log dry_run explain prefix_set"),
     ("explain", "decision dry_run policy"),
     ("dry_run", "access_log auth clock decision gate limit policy request"),

@@ -1,4 +1,4 @@
-//! Who sends a request: nobody, a user with a password, or a run with a token.
+//! Who sends a request: nobody, a user with a password, a run with a token, or whoever shows a certificate.
 
 use super::challenge::challenged;
 use super::decide::{Checked, Request};

@@ -297,9 +297,9 @@ fn entries(
     let entry = |rule: &QuotaRule, owner| {
         ChargeEntry::new(rule, owner, rule.per.value(request.key, source, who.claims), notes.reports(rule.mode))
     };
-    let name = |who: Who<'_>| who.principal.map(|p| p.name.clone());
     let counted = before.map(|(_, operation)| operation);
-    let counted_for_it = before.filter(|(other, _)| name(*other) == name(who)).and(counted);
+    let same = |other: Who<'_>| other.principal.map(|p| &p.name) == who.principal.map(|p| &p.name);
+    let counted_for_it = before.filter(|(other, _)| same(*other)).and(counted);
     let applies = |rule: &QuotaRule, counted: Option<Operation>| {
         rule.operations.contains(request.operation) && !counted.is_some_and(|o| rule.operations.contains(o))
     };

@@ -1,6 +1,7 @@
 //! The outcome of tests, for the machines that collect them.
 
 use super::{Failure, Ran};
+use crate::shown::markup;
 use std::path::Path;
 
 /// JUnit's XML for the tests of several files.
@@ -32,20 +33,7 @@ fn differences(failure: &Failure) -> String {
     shown.collect::<Vec<_>>().join("\n")
 }
 
-/// Text for XML 1.0, which has no way to write most control characters.
+/// Text for XML 1.0, which has no way to write most control characters; its readers keep ends of lines only as numbers.
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            '\t' => out.push('\t'),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
+    text.split('\n').map(markup).collect::<Vec<_>>().join("&#10;")
 }
