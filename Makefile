@@ -71,7 +71,7 @@ test: test-needs ## Install what the tests need, then run all of them: format, c
 .PHONY: test-needs
 test-needs: ## Only install what the tests need
 	@tests/scripts/need.sh cc=build-essential cmake curl openssl python3 python:ensurepip=python3-venv node=nodejs npm \
-	    systemd-analyze=systemd unshare=util-linux ip=iproute2
+	    systemd-analyze=systemd unshare=util-linux ip=iproute2 script=bsdutils zsh fish
 	@tests/scripts/components.sh
 	@tests/scripts/gateway.sh > /dev/null
 	@tests/scripts/prometheus.sh > /dev/null

@@ -14,6 +14,7 @@ mod lint;
 mod listen;
 mod logs;
 mod manual;
+mod progress;
 mod random;
 mod range_flags;
 mod ranges;

@@ -1,5 +1,6 @@
 //! Recorded traffic as flags: which logs, and what they do not tell.
 
+use super::progress::Bar;
 use super::world::SetFlags;
 use crate::access_log::{LineError, Recorded, read_line};
 use crate::clock::{Clock as _, SystemClock};
@@ -7,11 +8,13 @@ use crate::policy::Policy;
 use crate::replay::Judge;
 use crate::request::RoutePrefix;
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal as _, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// The longest line that is read, bytes.
 const MOST: usize = 64 * 1024;
+/// Lines after which a person is told how far it is: a few times a second.
+const SEEN: u64 = 100_000;
 
 /// Where recorded traffic comes from.
 #[derive(Clone, Debug, clap::Args)]
@@ -74,7 +77,8 @@ impl LogFlags {
     pub(super) fn each(&self, mut take: impl FnMut(Line<'_>)) -> Result<(), String> {
         let prefix = self.route_prefix.clone().unwrap_or_default();
         let sizes = self.logs.iter().map(|log| std::fs::metadata(log).map_or(0, |metadata| metadata.len()));
-        let mut progress = Progress::new(sizes.sum());
+        let (bar, all) = (Bar::new(), sizes.sum());
+        let (mut done, mut lines) = (0, 0_u64);
         for log in &self.logs {
             let failed = |error: std::io::Error| format!("{}: {error}", log.display());
             let input: Box<dyn Read> = match log.as_path() {
@@ -84,7 +88,10 @@ impl LogFlags {
             let (mut input, mut bytes, mut number) = (BufReader::with_capacity(1 << 18, input), Vec::new(), 0);
             while next_line(&mut input, &mut bytes).map_err(failed)? {
                 number += 1;
-                progress.line(bytes.len());
+                (done, lines) = (done + u64::try_from(bytes.len()).unwrap_or(0) + 1, lines + 1);
+                if lines.is_multiple_of(SEEN) {
+                    bar.show(done, all, format_args!("{lines} lines"));
+                }
                 let (text, read) = match std::str::from_utf8(&bytes) {
                     _ if bytes.len() >= MOST => ("", Err(LineError::Form("longer than 64 KiB"))),
                     Err(_) => ("", Err(LineError::Form("not UTF-8"))),
@@ -94,7 +101,6 @@ impl LogFlags {
                 take(Line { file: log, number, text, read });
             }
         }
-        progress.end();
         Ok(())
     }
 }
@@ -118,36 +124,6 @@ fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bo
                 line.pop();
             }
             return Ok(true);
-        }
-    }
-}
-
-/// How far it is, on a terminal.
-struct Progress {
-    shown: bool,
-    total: u64,
-    done: u64,
-    lines: u64,
-}
-
-impl Progress {
-    fn new(total: u64) -> Self {
-        Self { shown: std::io::stderr().is_terminal(), total, done: 0, lines: 0 }
-    }
-
-    fn line(&mut self, bytes: usize) {
-        self.done += u64::try_from(bytes).unwrap_or(0) + 1;
-        self.lines += 1;
-        if self.shown && self.lines.is_multiple_of(100_000) {
-            let percent = (self.done * 100).checked_div(self.total).unwrap_or(0).min(100);
-            let filled = usize::try_from(percent / 4).unwrap_or(0);
-            eprint!("\r[{:<25}] {percent:>3} %  {} lines", "#".repeat(filled), self.lines);
-        }
-    }
-
-    fn end(&self) {
-        if self.shown && self.lines >= 100_000 {
-            eprint!("\r{:60}\r", "");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `pushguard sweep`
 
 use super::gateway::Gateway;
+use super::progress::Bar;
 use super::{Outcome, complain, random, say};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Secrets, load};
@@ -8,7 +9,6 @@ use crate::janitor::{Doubt, Mode, Report, Sweep as Order, drive};
 use crate::policy::Ttl;
 use parking_lot::Mutex;
 use ring::rand::SystemRandom;
-use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -79,10 +79,8 @@ impl Sweep {
             _ => Mode::Remove,
         };
         let sweep = Arc::new(Mutex::new(Order::new(ttl, Doubt::default(), mode)));
-        let mut bar = Bar { shown: std::io::stderr().is_terminal() };
-        let report = drive(&upstream, &sweep, &clock, |done, all| bar.show(done, all)).await;
-        bar.clear();
-        report
+        let bar = Bar::new();
+        drive(&upstream, &sweep, &clock, |done, all| bar.show(done, all, format_args!("{done}/{all} groups"))).await
     }
 
     fn tell(&self, report: &Report, failure: Option<&str>) -> bool {
@@ -112,31 +110,5 @@ impl Sweep {
             return say(format_args!("{:#}", report.json(failure)));
         }
         report.table().iter().chain([&report.summary()]).all(say)
-    }
-}
-
-/// Progress, for people who watch.
-struct Bar {
-    shown: bool,
-}
-
-impl Bar {
-    const WIDTH: usize = 40;
-
-    fn show(&mut self, done: usize, all: usize) {
-        if self.shown {
-            let filled = (done * Self::WIDTH).checked_div(all).unwrap_or_default().min(Self::WIDTH);
-            let (full, empty) = ("#".repeat(filled), "-".repeat(Self::WIDTH - filled));
-            let mut out = std::io::stderr().lock();
-            // Where nobody sees it, nothing is lost.
-            let _ = write!(out, "\r[{full}{empty}] {done}/{all} groups").and_then(|()| out.flush());
-        }
-    }
-
-    fn clear(&mut self) {
-        if self.shown {
-            let mut out = std::io::stderr().lock();
-            let _ = write!(out, "\r\u{1b}[K").and_then(|()| out.flush());
-        }
     }
 }

@@ -26,6 +26,7 @@ mod log_floods;
 mod manual;
 mod named_sets;
 mod parity;
+mod progress;
 mod push_action;
 mod ranges_cli;
 mod record;
