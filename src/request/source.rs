@@ -84,7 +84,7 @@ pub fn client_address<'l>(peer: &Peer<'_>, lines: impl Iterator<Item = &'l [u8]>
             walk(peer, entries.map(|entry| self::address(entry).ok_or_else(|| shown(entry))))
         }
         ClientFrom::Forwarded => {
-            let elements: Vec<Vec<u8>> = lines.flat_map(|line| split_quoted(line, b',')).collect();
+            let elements: Vec<Vec<u8>> = lines.flat_map(elements).collect();
             walk(peer, elements.iter().rev().map(|element| node(element).ok_or_else(|| shown(element))))
         }
     }
@@ -107,9 +107,23 @@ fn shown(entry: &[u8]) -> String {
     String::from_utf8_lossy(entry).chars().take(64).collect()
 }
 
+/// The elements of a line of `Forwarded`. One that cannot be split for certain stays whole, and names nobody: the trusted
+/// proxy appends to what the client sent, and a quote that the client left open would take in what the proxy wrote.
+fn elements(line: &[u8]) -> Vec<Vec<u8>> {
+    if is_certain(line) { split_quoted(line, b',') } else { vec![line.to_vec()] }
+}
+
+/// Whether every quote is closed again, and none is escaped: no address needs an escape.
+fn is_certain(text: &[u8]) -> bool {
+    !text.contains(&b'\\') && memchr::memchr_iter(b'"', text).count().is_multiple_of(2)
+}
+
 /// The address of the one `for=` of a `Forwarded` element.
 fn node(element: &[u8]) -> Option<IpAddr> {
     let mut found = None;
+    if !is_certain(element) {
+        return None;
+    }
     for pair in split_quoted(element, b';') {
         let equals = pair.iter().position(|b| *b == b'=')?;
         let (name, value) = pair.split_at_checked(equals)?;
@@ -124,7 +138,7 @@ fn node(element: &[u8]) -> Option<IpAddr> {
     found
 }
 
-/// Splits where the separator stands outside of quotes. No address needs an escape, so none is read.
+/// Splits where the separator stands outside of quotes.
 fn split_quoted(text: &[u8], separator: u8) -> Vec<Vec<u8>> {
     let mut parts = vec![Vec::new()];
     let mut quoted = false;

@@ -57,6 +57,16 @@ fn clients_that_forwarded_names() {
         (&["for=[8.8.8.8]"], "garbage"),
         (&["for=\"[::ffff:8.8.8.8]:80\""], "8.8.8.8"),
         (&["xfor=8.8.8.8"], "garbage"),
+        // A quote that the client leaves open takes in what the trusted proxy appended.
+        (&["for=7.7.7.7;by=\", for=8.8.8.8"], "garbage"),
+        (&["for=7.7.7.7;by=\", for=\"8.8.8.8:4711\";proto=https"], "garbage"),
+        (&["for=7.7.7.7;by=\", for=\"[2001:db8::1]:4711\";by=10.42.0.9"], "garbage"),
+        (&["for=7.7.7.7;by=\", for=8.8.8.8;host=\"a\\\"b\""], "garbage"),
+        (&["for=7.7.7.7;by=\"\\\", for=8.8.8.8"], "garbage"),
+        (&["for=8.8.8.8;host=\"a\\\", for=7.7.7.7;by=\\\"b\""], "garbage"),
+        // In a line of its own it takes in nothing, and one that is closed again neither.
+        (&["for=7.7.7.7;by=\"", "for=8.8.8.8"], "8.8.8.8"),
+        (&["for=7.7.7.7;by=\",\", for=8.8.8.8"], "8.8.8.8"),
     ] {
         assert_eq!(forwarded(lines), client, "{lines:?}");
     }
