@@ -96,7 +96,7 @@ impl Gate {
     fn nearly_spent(&self, charge: &Charge) -> bool {
         let now = self.clock.tick();
         charge.entries.iter().any(|entry| {
-            let left = self.quotas.left(&Entry { rule: &entry.rule, key: &key(entry), rate: entry.rate }, now);
+            let left = self.quotas.left(&quota(entry, &[entry.value.as_bytes()]), now);
             left < entry.rate.burst().div_ceil(5)
         })
     }
@@ -143,8 +143,12 @@ impl Gate {
         let [source_key, user_key]: [&[&[u8]]; 2] =
             [&[source.as_bytes()], &[source.as_bytes(), claim.username.as_bytes()]];
         let [(rule, rate), (user_rule, user_rate)] = self.login_rates;
-        let budgets =
-            [Entry { rule, key: source_key, rate }, Entry { rule: user_rule, key: user_key, rate: user_rate }];
+        let budgets = [(rule, source_key, rate), (user_rule, user_key, user_rate)].map(|(rule, key, rate)| Entry {
+            rule,
+            owner: "",
+            key,
+            rate,
+        });
         charge_login(&self.logins, &self.login_rates, source, &claim.username, self.clock.tick())?;
         let refund = || budgets.iter().for_each(|budget| self.logins.refund(budget));
         let verifier = self.verifier.load_full();
@@ -189,7 +193,12 @@ pub fn charge_login(
 ) -> Result<(), LoginFailure> {
     let [(rule, rate), (user_rule, user_rate)] = *rates;
     let [source_key, user_key]: [&[&[u8]]; 2] = [&[source.as_bytes()], &[source.as_bytes(), user.as_bytes()]];
-    let budgets = [Entry { rule, key: source_key, rate }, Entry { rule: user_rule, key: user_key, rate: user_rate }];
+    let budgets = [(rule, source_key, rate), (user_rule, user_key, user_rate)].map(|(rule, key, rate)| Entry {
+        rule,
+        owner: "",
+        key,
+        rate,
+    });
     logins.charge(&budgets, now).map_err(|exhausted| {
         let (name, rate) = rates.get(exhausted.index).copied().unwrap_or((rule, rate));
         let rule = ExhaustedRule { name: name.to_owned(), burst: rate.burst(), period: rate.period() };
@@ -209,16 +218,15 @@ pub fn charge(ledger: &Ledger, charge: &Charge, now: Tick) -> Charged {
 }
 
 fn charge_all(ledger: &Ledger, numbered: &[(usize, &ChargeEntry)], now: Tick) -> Charged {
-    let keys: Vec<[&[u8]; 2]> = numbered.iter().map(|(_, entry)| key(entry)).collect();
-    let entries: Vec<Entry<'_>> =
-        numbered.iter().zip(&keys).map(|((_, e), key)| Entry { rule: &e.rule, key, rate: e.rate }).collect();
+    let keys: Vec<[&[u8]; 1]> = numbered.iter().map(|(_, entry)| [entry.value.as_bytes()]).collect();
+    let entries: Vec<Entry<'_>> = numbered.iter().zip(&keys).map(|((_, entry), key)| quota(entry, key)).collect();
     let place = |index| numbered.get(index).map_or(index, |(place, _)| *place);
     ledger.charge(&entries, now).map_err(|e| (place(e.index), e.wait))
 }
 
 /// A rule of one principal never shares a bucket with another's; a shared rule has no principal.
-fn key(entry: &ChargeEntry) -> [&[u8]; 2] {
-    [entry.principal.as_deref().unwrap_or_default().as_bytes(), entry.value.as_bytes()]
+fn quota<'a>(entry: &'a ChargeEntry, key: &'a [&'a [u8]]) -> Entry<'a> {
+    Entry { rule: &entry.rule, owner: entry.principal.as_deref().unwrap_or_default(), key, rate: entry.rate }
 }
 
 #[cfg(test)]

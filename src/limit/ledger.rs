@@ -20,6 +20,9 @@ const RESERVED: usize = 65_536;
 pub struct Entry<'a> {
     /// The rule, by a name of the policy: the overflow buckets are kept by it, so it never comes from a request.
     pub rule: &'a str,
+    /// Whose rule it is, by a name of the policy as well; empty where it is everybody's. What overflows for one owner is
+    /// nothing to another.
+    pub owner: &'a str,
     /// Who is limited, in parts of any length and content. Parts do not run together: `["ab", "c"]` and `["a", "bc"]`
     /// are two buckets.
     pub key: &'a [&'a [u8]],
@@ -42,8 +45,8 @@ pub struct Exhausted {
 /// whatever its key: keys are kept as 128 bits of a hash whose key is drawn when the ledger is made.
 ///
 /// At `capacity` it forgets the buckets that are full again, which changes nothing. If none are, keys that it does not
-/// know share one overflow bucket per rule until there is room: known keys keep their own, and a flood of invented
-/// names competes with itself.
+/// know share one overflow bucket per rule and owner until there is room: known keys keep their own, and a flood of
+/// invented names competes with itself.
 pub struct Ledger {
     hashers: [RandomState; 2],
     capacity: usize,
@@ -52,14 +55,14 @@ pub struct Ledger {
 
 type Id = [u64; 2];
 
-/// Where a charge goes: to a bucket of the key's own or to the overflow bucket of its rule.
+/// Where a charge goes: to a bucket of the key's own or to the overflow bucket of its rule and owner.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Own(Id),
     Overflow(Id),
 }
 
-/// The identity of an entry: who and by which rule.
+/// The identity of an entry: who, and by which rule of whom.
 struct Name {
     key: Id,
     rule: Id,
@@ -126,17 +129,14 @@ impl Ledger {
         self.len() == 0
     }
 
-    /// How many rules have an overflow bucket that still owes at `now`; above 0 the ledger is, or just was, full.
+    /// How many rules, each for its owner, have an overflow bucket that still owes at `now`; above 0 the ledger is, or just was, full.
     pub fn overflowing(&self, now: Tick) -> usize {
         self.table.lock().overflow.values().filter(|state| **state > now).count()
     }
 
     fn name(&self, entry: &Entry<'_>) -> Name {
-        let rule = entry.rule.as_bytes();
-        Name {
-            key: self.id(std::iter::once(rule).chain(entry.key.iter().copied())),
-            rule: self.id(std::iter::once(rule)),
-        }
+        let rule = [entry.rule.as_bytes(), entry.owner.as_bytes()];
+        Name { key: self.id(rule.into_iter().chain(entry.key.iter().copied())), rule: self.id(rule.into_iter()) }
     }
 
     fn id<'a>(&self, parts: impl Iterator<Item = &'a [u8]> + Clone) -> Id {

@@ -18,7 +18,7 @@ fn seconds(seconds: u64) -> Tick {
 }
 
 fn entry<'a>(rule: &'a str, key: &'a [&'a [u8]], rate: Rate) -> Entry<'a> {
-    Entry { rule, key, rate }
+    Entry { rule, owner: "", key, rate }
 }
 
 /// How many charges in a row `ledger` grants to one entry at `now`, of at most 1,000.
@@ -130,6 +130,23 @@ fn hostile_keys_cost_bounded_memory_and_leave_known_keys_alone() {
     let later = entry("job", &[b"later"], rate(10, MINUTE));
     assert_eq!(drain(&ledger, &later, clock.tick()), 10);
     assert_eq!((ledger.len(), ledger.overflowing(clock.tick())), (1, 0), "what is full again is forgotten");
+}
+
+/// A table that one owner keeps full takes nothing from another, whose rules have the same names.
+#[test]
+fn what_overflows_for_one_owner_is_nothing_to_another() {
+    let ledger = Ledger::new(4);
+    let slow = rate(2, 60 * MINUTE);
+    fn of<'a>(owner: &'a str, key: &'a [&'a [u8]], rate: Rate) -> Entry<'a> {
+        Entry { owner, ..entry("default.writes", key, rate) }
+    }
+    let keys: Vec<[u8; 1]> = (0..20).map(|n| [n]).collect();
+    let granted = keys.iter().map(|key| drain(&ledger, &of("noisy", &[&key[..]], slow), seconds(0))).sum::<usize>();
+    assert_eq!(granted, 4 * 2 + 2, "the room, and what one bucket holds");
+    assert_eq!(drain(&ledger, &of("quiet", &[b"a"], slow), seconds(0)), 2, "as if nobody else were there");
+    assert_eq!(drain(&ledger, &of("quiet", &[b"b"], slow), seconds(0)), 0, "its own keys share while there is no room");
+    assert_eq!(drain(&ledger, &of("noisy", &[b"new"], slow), seconds(0)), 0);
+    assert_eq!(ledger.overflowing(seconds(0)), 2);
 }
 
 #[test]
