@@ -188,6 +188,9 @@ pub fn ask(world: &World, question: &Question, quotas: Quotas<'_>) -> Told {
     if question.body == Body::Unknown && head.length == Length::Chunked {
         doubt(&mut checks, Stage::Declared, |_| "not known without the body".to_owned());
     }
+    if facts.reserved.is_some() {
+        doubt(&mut checks, Stage::Store, |note| format!("{note}, as far as can be told without asking it"));
+    }
     if matches!(quotas, Quotas::Unknown) && facts.charged.is_some() {
         doubt(&mut checks, Stage::Quota, |note| format!("{note}, if one is left; that needs history"));
     }

@@ -1,17 +1,21 @@
 //! `pushguard diff`
 
 use super::logs::LogFlags;
-use super::{Outcome, complain, say};
-use crate::config::outline;
+use super::{Outcome, complain, random, say};
+use crate::config::{Secrets, load, outline};
 use crate::replay::{Differences, difference_json, difference_text, github};
+use ring::rand::SystemRandom;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Tell what a change of a policy changes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Without --log the rules themselves are compared, by their names.\n\
-                        Exit codes: 0 nothing that was granted would be denied, 1 something would, 2 could not decide, \
-                        64 usage.")]
+#[command(
+    after_help = "Without --log the rules themselves are listed where they differ, and the exit code is 0 whatever \
+                        they change: what a change does is told by traffic.\n\
+                        Exit codes: 0 nothing in the logs that was granted would be denied, 1 something would, 2 could \
+                        not decide, 64 usage."
+)]
 pub(super) struct Diff {
     /// The policy as it is
     #[arg(value_name = "OLD")]
@@ -71,9 +75,14 @@ impl Diff {
         })
     }
 
-    /// Compares what the files say.
+    /// Compares what the files say, where both are policies.
     fn rules(&self) -> Result<Outcome, String> {
-        let read = |file| outline(file).map_err(|problems| problems.to_string());
+        let system = SystemRandom::new();
+        let read = |file: &PathBuf| {
+            load(file, Secrets::Optional, &mut random::decoys(&system))
+                .and_then(|_| outline(file))
+                .map_err(|p| p.to_string())
+        };
         let (old, new) = (read(&self.old)?, read(&self.new)?);
         let changes = changes(&old, &new);
         let out = if changes.is_empty() { "the rules are the same".to_owned() } else { changes.join("\n") };

@@ -3,6 +3,7 @@
 use super::decide::Checked;
 use super::trail::Notes;
 use super::{Denial, Reason, found, text};
+use crate::auth::Flaw;
 use crate::policy::{Admits, Mode, Principal, World, is_private};
 use crate::request::{Credential, Head, SourceError};
 use std::net::IpAddr;
@@ -16,20 +17,27 @@ pub(super) struct Candidates<'w> {
     admitted: usize,
     /// Why nobody else is.
     refusal: Option<Box<Denial>>,
+    /// Who might be, if the list that decides were at hand.
+    unlisted: Vec<&'w Principal>,
+    source: IpAddr,
 }
 
 /// The client's address and the candidates. While the whole policy only reports, the peer and nobody will do.
 pub(super) fn candidates<'w>(world: &'w World, head: &Head, notes: &mut Notes) -> Checked<(IpAddr, Candidates<'w>)> {
     let source = notes.excuse(head.source.as_ref().map_err(|error| Box::new(unknown(error))))?;
     let Some(source) = source.copied() else {
-        return Ok((head.peer, Candidates { list: Vec::new(), admitted: 0, refusal: None }));
+        let nobody =
+            Candidates { list: Vec::new(), admitted: 0, refusal: None, unlisted: Vec::new(), source: head.peer };
+        return Ok((head.peer, nobody));
     };
-    let (mut list, mut reporting, mut set_missing) = (Vec::new(), Vec::new(), false);
+    let (mut list, mut reporting, mut unlisted) = (Vec::new(), Vec::new(), Vec::new());
     for (index, principal) in world.policy.principals.iter().enumerate() {
         match principal.from.admits(source, &head.listener, &world.sets) {
             Admits::Yes => list.push((index, principal)),
             refused => {
-                set_missing |= refused == Admits::SetMissing;
+                if refused == Admits::SetMissing {
+                    unlisted.push(principal);
+                }
                 if reporting_source(principal, notes).is_some() {
                     reporting.push((index, principal));
                 }
@@ -40,10 +48,10 @@ pub(super) fn candidates<'w>(world: &'w World, head: &Head, notes: &mut Notes) -
     if admitted > 0 {
         notes.passed(|| found::source(world, head, source, &list));
         if reporting.is_empty() {
-            return Ok((source, Candidates { list, admitted, refusal: None }));
+            return Ok((source, Candidates { list, admitted, refusal: None, unlisted, source }));
         }
     }
-    let refusal = refused(source, head, set_missing);
+    let refusal = refused(source, head, !unlisted.is_empty());
     list.append(&mut reporting);
     match list.first().filter(|_| admitted == 0).and_then(|(_, first)| reporting_source(first, notes)) {
         Some(rule) => notes.would_refuse((*refusal).clone(), Some(rule)),
@@ -52,7 +60,7 @@ pub(super) fn candidates<'w>(world: &'w World, head: &Head, notes: &mut Notes) -
         }
         None => {}
     }
-    Ok((source, Candidates { list, admitted, refusal: Some(refusal) }))
+    Ok((source, Candidates { list, admitted, refusal: Some(refusal), unlisted, source }))
 }
 
 fn unknown(error: &SourceError) -> Denial {
@@ -72,6 +80,34 @@ fn reporting_source(principal: &Principal, notes: &Notes) -> Option<Arc<str>> {
 }
 
 impl<'w> Candidates<'w> {
+    /// Why the credential proves nobody: where it might prove one whom only a missing list keeps out, the list is what
+    /// is wrong. Nothing of it depends on a user name, so that nobody learns which there are.
+    pub(super) fn unless_unlisted(&self, denial: Box<Denial>, head: &Head) -> Box<Denial> {
+        let kind: fn(&Principal) -> bool = match &head.credential {
+            Ok(None) => |p| p.anonymous,
+            Ok(Some(Credential::Basic { .. })) => |p| p.basic.is_some(),
+            Ok(Some(Credential::Bearer(_))) => |p| p.token.is_some(),
+            Ok(Some(Credential::Certificate(_))) => |p| p.certificate.is_some(),
+            Err(_) => |_| false,
+        };
+        // A token that does not hold proves nobody, wherever it comes from.
+        let open = match denial.flaw {
+            None => denial.reason == Reason::CredentialMissing,
+            Some(flaw) => [
+                Flaw::PasswordNotTaken,
+                Flaw::UserUnknown,
+                Flaw::PasswordWrong,
+                Flaw::TokenNotTaken,
+                Flaw::TokenIssuerUnknown,
+                Flaw::TokenClaimsNotGranted,
+                Flaw::TokenEventNotGranted,
+                Flaw::CertificateNotGranted,
+            ]
+            .contains(&flaw),
+        };
+        if open && self.unlisted.iter().any(|p| kind(p)) { refused(self.source, head, true) } else { denial }
+    }
+
     /// The principal that it turned out to be; it may be one that only a reporting source lets in.
     pub(super) fn identified(&self, principal: &'w Principal, notes: &mut Notes) -> &'w Principal {
         let admitted = self.list.iter().take(self.admitted).any(|(_, p)| std::ptr::eq(*p, principal));

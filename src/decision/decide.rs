@@ -129,6 +129,7 @@ fn identify<'w>(
         Ok(Known::Claim(claim)) => return Ok(Err(Step::Verify(claim))),
         Ok(Known::Token(claim)) => return Ok(Err(Step::VerifyToken(claim))),
         Err(denial) => {
+            let denial = candidates.unless_unlisted(denial, head);
             let granted = |p: &Principal| p.grant_for(request.operation, request.key, claims).is_ok();
             candidates.unproven(head, granted, denial, notes)?
         }
@@ -202,13 +203,17 @@ fn request(head: &Head) -> Checked<Request<'_>> {
                 Method::Put if matches!(head.length, Length::Absent | Length::Exact(0)) => Operation::Delete,
                 Method::Put => Operation::Replace,
                 Method::Delete => Operation::Delete,
-                _ => return Err(Denial::new(Reason::MethodNotAllowed).allow("PUT, POST, DELETE").into()),
+                _ => {
+                    let denial = Denial::new(Reason::MethodNotAllowed).hint(text::WRITE_ONLY);
+                    return Err(denial.allow("PUT, POST, DELETE").into());
+                }
             };
             Ok(Request { operation, key: Some(key), page: None })
         }
         Target::Read(page) => {
             if head.method != Method::Get {
-                let hint = if *page == Read::Metrics { text::NO_JOB } else { "" };
+                let pushes = matches!(page, Read::Metrics | Read::Home);
+                let hint = if pushes { text::NO_JOB } else { text::READ_ONLY };
                 return Err(Denial::new(Reason::MethodNotAllowed).hint(hint).allow("GET").into());
             }
             let operation = match page {

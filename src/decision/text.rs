@@ -9,12 +9,18 @@ use crate::request::{GroupingKey, PathFault, TargetError};
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub(super) const CREDENTIAL_REJECTED: &str = "check the user name, the password, and that no variable is empty";
+pub(super) const CREDENTIAL_REJECTED: &str = "check the user name, the password, that no variable is empty, and that \
+                                              your address may use a password";
 pub(super) const CERTIFICATE_REJECTED: &str = "the certificate of this client is for somebody who is not known here";
 pub(super) const TOKEN_REJECTED: &str = "send a token whole, fresh, and asked for with the audience of this proxy";
 pub(super) const SOURCE_UNKNOWN: &str = "the proxy in front must send the client's address in X-Forwarded-For";
 pub(super) const ORIGIN: &str = "push from a program, or from a page of this host";
+/// What only the operator can change.
+const ASK: &str = "ask whoever runs this proxy to grant it";
 pub(super) const NO_JOB: &str = "to push, name the job: /metrics/job/JOB and optional /LABEL/VALUE pairs";
+pub(super) const READ_ONLY: &str = "this page is only read, with GET";
+pub(super) const WRITE_ONLY: &str =
+    "a group is written with POST or PUT and removed with DELETE; what is stored is read at /metrics";
 pub(super) const ENCODING: &str = "send the metrics as they are, or in one of gzip and snappy (framed)";
 pub(super) const LENGTH_REQUIRED: &str =
     "send the metrics with Content-Length or chunked, for example with curl --data-binary @FILE";
@@ -143,20 +149,29 @@ pub(super) fn miss(
     let job = key.map_or("", GroupingKey::job);
     match miss {
         Miss::Operation => {
-            let hint = match operation {
+            let what = match operation {
                 Operation::Delete => "delete (a PUT without a sample is a delete too)".to_owned(),
                 other => other.to_string(),
             };
             Denial::new(Reason::OperationNotGranted)
-                .hint(hint)
+                .hint(format!("{what}; {ASK}"))
                 .detail(format!("{} has no grant for {operation}", principal.name))
         }
         Miss::Job => Denial::new(Reason::JobNotGranted)
-            .hint(shown(job))
+            .hint(format!("{}; write to a job of your own, or {ASK}", shown(job)))
             .detail(format!("the job {job:?} matches no pattern; furthest: {furthest}")),
-        Miss::Label(fault) => {
-            Denial::new(Reason::LabelNotGranted).hint(label(fault)).detail(format!("{fault:?}; furthest: {furthest}"))
-        }
+        Miss::Label(fault) => Denial::new(Reason::LabelNotGranted)
+            .hint(label(fault))
+            .detail(format!("{}; furthest: {furthest}", named(fault))),
+    }
+}
+
+/// To the operator.
+fn named(fault: &LabelFault) -> String {
+    match fault {
+        LabelFault::Missing(name) => format!("the label {} is missing", shown(name)),
+        LabelFault::Unexpected(name) => format!("the label {} is not granted", shown(name)),
+        LabelFault::Value(name) => format!("the value of the label {} is not granted", shown(name)),
     }
 }
 

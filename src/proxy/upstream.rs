@@ -83,10 +83,16 @@ impl Failure {
     pub(super) fn denial(self) -> Denial {
         const CONFLICT: &str = "another group holds a metric of one of these names with another type, or the same \
                                 series; rename it, or give it the same TYPE";
+        // What passes here is UTF-8, so what is not came around the proxy.
+        const BROKEN: &str = "the gateway holds a group that is broken, and takes no push while it does; nothing is wrong \
+                              with this one: whoever runs the gateway finds that group with pushguard doctor";
         let denial = Denial { limit: self.limit, ..Denial::new(self.reason).detail(self.detail) };
         match self.reason {
             Reason::UpstreamUnavailable | Reason::Overloaded => denial.retry_after(Duration::from_secs(1)),
-            Reason::GroupConflict => denial.hint(CONFLICT),
+            Reason::GroupConflict => {
+                let broken = denial.detail.contains("not utf8");
+                denial.hint(if broken { BROKEN } else { CONFLICT })
+            }
             _ => denial,
         }
     }
