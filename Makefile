@@ -66,7 +66,7 @@ test: test-needs ## Install what the tests need, then run all of them: format, c
 	    KUSTOMIZE="$$(tests/scripts/sid.sh kustomize kustomize version)" \
 	    DOCKER_COMPOSE="$$(tests/scripts/sid.sh docker-compose docker-compose version)" \
 	    INSTA_UPDATE=no cargo test --locked --no-fail-fast
-	cargo run --quiet --locked -- test policies/ deploy/kubernetes/overlays/*/settings
+	cargo run --quiet --locked -- test policies/ deploy/kubernetes/overlays/*/settings deploy/compose
 
 .PHONY: test-needs
 test-needs: ## Only install what the tests need
