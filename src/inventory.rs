@@ -11,6 +11,7 @@ mod check;
 mod learn;
 mod learning;
 mod names;
+mod own;
 mod state;
 mod ticket;
 
@@ -35,14 +36,15 @@ pub struct Bounds {
     pub names: usize,
     /// Metric families of all groups together.
     pub families: usize,
-    /// Metrics that are told apart; of more, only the gateway knows whether two groups hold the same.
+    /// Metrics of all groups together. A push that would bring more is refused: of what is not kept, nobody could tell
+    /// whether another has its hash.
     pub metrics: usize,
 }
 
 impl Bounds {
-    /// At most that many live groups.
-    pub const fn of_groups(groups: usize) -> Self {
-        Self { groups, key_bytes: 8 * 1024 * 1024, names: 20_000, families: 100_000, metrics: 200_000 }
+    /// At most that many live groups and metrics.
+    pub const fn new(groups: usize, metrics: usize) -> Self {
+        Self { groups, key_bytes: 8 * 1024 * 1024, names: 20_000, families: 100_000, metrics }
     }
 }
 
@@ -81,6 +83,8 @@ pub enum Refusal {
     AllGroups(usize),
     /// More metric names or families than are kept.
     Names,
+    /// More metrics than are kept.
+    Metrics(usize),
     /// It clashes with what other groups hold, or with the rest of its own.
     Clash(Vec<Clash>),
 }
@@ -114,6 +118,9 @@ pub enum With {
     },
     /// A group holds the very same metric: its path says what here the body says, or the other way round.
     Metric,
+    /// A metric of another name or other labels has its hash in the gateway: one of a group, or, where none holds it, one
+    /// of the gateway's own.
+    Hash,
 }
 
 /// A group that is in the way.
@@ -144,7 +151,7 @@ impl Inventory {
     pub fn reserve(self: &Arc<Self>, reservation: &Reservation) -> Result<Ticket, Refusal> {
         let mut state = self.state.lock();
         check::check(&state, reservation, &self.bounds)?;
-        let id = state.begin(reservation, self.bounds.metrics);
+        let id = state.begin(reservation);
         Ok(Ticket::new(Arc::clone(self), reservation.key.upstream_path().into(), id, reservation.change))
     }
 

@@ -225,6 +225,7 @@ fn the_table_of_limits_is_the_codes() {
         ("bytes of a page of the gateway", limits.page_bytes.to_string()),
         ("groups of a principal, or of each of its repositories or subjects", payload.max_groups.to_string()),
         ("groups at the gateway", limits.groups.to_string()),
+        ("metrics at the gateway, of all groups together", limits.metrics.to_string()),
         ("time between two looks at what the gateway holds", seconds(limits.learn)),
         ("logins that wait for the password verifier", limits.login_queue.to_string()),
         ("threads that verify passwords", limits.login_workers.to_string()),

@@ -120,6 +120,11 @@ pub(super) struct LimitFlags {
     #[arg(long = "upstream.max-groups", env = "PUSHGUARD_UPSTREAM_MAX_GROUPS", value_name = "N")]
     #[arg(default_value_t = Limits::default().groups, value_parser = count)]
     groups: usize,
+    /// Metrics that the gateway may hold, of all groups together; a push that would bring more is refused. Each takes some
+    /// 40 bytes here
+    #[arg(long = "upstream.max-metrics", env = "PUSHGUARD_UPSTREAM_MAX_METRICS", value_name = "N")]
+    #[arg(default_value_t = Limits::default().metrics, value_parser = metrics)]
+    metrics: usize,
     /// How often the gateway is asked what it holds, besides at the start and after a doubt; 0s for never
     #[arg(long = "upstream.learn-interval", env = "PUSHGUARD_UPSTREAM_LEARN_INTERVAL", value_name = "DURATION")]
     #[arg(default_value = "5m", value_parser = interval)]
@@ -156,6 +161,7 @@ impl LimitFlags {
             login_memory_kib: self.login_memory_kib,
             login_wait: self.login_wait,
             groups: self.groups,
+            metrics: self.metrics,
             learn: self.learn,
             ..Limits::default()
         }
@@ -164,6 +170,11 @@ impl LimitFlags {
 
 fn count(text: &str) -> Result<usize, String> {
     const MOST: usize = 100_000;
+    text.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or_else(|| format!("expected 1 to {MOST}"))
+}
+
+fn metrics(text: &str) -> Result<usize, String> {
+    const MOST: usize = 10_000_000;
     text.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or_else(|| format!("expected 1 to {MOST}"))
 }
 
@@ -238,6 +249,7 @@ mod tests {
             "--upstream.max-page=2GiB",
             "--upstream.max-scrapes=0",
             "--upstream.max-groups=0",
+            "--upstream.max-metrics=0",
             "--upstream.learn-interval=1s",
         ] {
             assert!(Cli::try_parse_from(["x", flag]).is_err(), "{flag}");

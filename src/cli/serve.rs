@@ -256,7 +256,7 @@ impl Serve {
             gate,
             keys,
             upstream: upstream.clone(),
-            inventory: Arc::new(Inventory::new(Bounds::of_groups(limits.groups))),
+            inventory: Arc::new(Inventory::new(Bounds::new(limits.groups, limits.metrics))),
             limits,
             body_room: Room::new(limits.body_bytes),
             clock: clock.clone(),
@@ -294,7 +294,7 @@ impl Serve {
             stopping,
         };
         if !limits.learn.is_zero() {
-            Learner::new(proxy.clone(), Bounds::of_groups(limits.groups)).start().await;
+            Learner::new(proxy.clone(), Bounds::new(limits.groups, limits.metrics)).start().await;
         }
         let mut services = Vec::new();
         for door in doors {

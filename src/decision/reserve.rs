@@ -69,6 +69,9 @@ fn refused(refusal: &Refusal, who: Who<'_>, name: &str) -> Denial {
         Refusal::Names => Denial::new(Reason::GroupLimitReached)
             .hint("the gateway has no room for more metric names; delete groups that nothing pushes to any longer")
             .detail("more metric names or families than are kept"),
+        Refusal::Metrics(most) => Denial::new(Reason::GroupLimitReached)
+            .hint("the gateway has no room for more metrics; delete groups that nothing pushes to any longer, or push less")
+            .detail(format!("more than {most} metrics in all, --upstream.max-metrics")),
         Refusal::Clash(clashes) => {
             let hints: Vec<String> = clashes.iter().map(|clash| hint(clash, who)).collect();
             let details: Vec<String> = clashes.iter().map(detail).collect();
@@ -92,6 +95,10 @@ fn hint(clash: &Clash, who: Who<'_>) -> String {
             "{name} is stored with the very same labels in another group, whose path says what here the body says, or \
              the other way round; push it to one group only"
         ),
+        With::Hash => format!(
+            "the gateway would take {name} for another metric that it has or will have: their hashes are the same; change a \
+             label value"
+        ),
     };
     let may_delete = |holder: &&Holder| {
         who.principal.is_some_and(|p| p.grant_for(Operation::Delete, Some(&holder.key), who.claims).is_ok())
@@ -113,6 +120,10 @@ fn detail(clash: &Clash) -> String {
         With::Type(kind) => format!("a {kind}"),
         With::Part { name, kind } => format!("beside {name}, a {kind},"),
         With::Metric => "the same metric".to_owned(),
+        With::Hash if clash.holders.is_empty() => {
+            return format!("{} has the hash of a metric that the gateway makes itself", clash.name);
+        }
+        With::Hash => "a metric with the hash of another".to_owned(),
     };
     let shown = clash.holders.iter().take(SHOWN).map(|holder| {
         let owner = holder.owner.as_deref().map_or_else(String::new, |owner| format!(" of {owner}"));

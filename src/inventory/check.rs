@@ -1,7 +1,8 @@
 //! What stands against a write: the pure part.
 
 use super::names::{Counts, NameId, place};
-use super::state::{Group, State};
+use super::own::{self, is_counted};
+use super::state::{Group, Held, State};
 use super::{Bounds, Change, Clash, Holder, Refusal, Reservation, With};
 use crate::payload::{Family, Kind};
 use std::collections::HashSet;
@@ -33,7 +34,14 @@ pub(super) fn check(state: &State, reservation: &Reservation, bounds: &Bounds) -
     if crowded && !reservation.families.is_empty() {
         return Err(Refusal::Names);
     }
-    let clashes = Search { state, reservation, own }.clashes();
+    let count = |sizes: &mut dyn Iterator<Item = usize>| sizes.fold(0_usize, usize::saturating_add);
+    let brought = count(&mut reservation.families.iter().map(|family| family.metrics.len()));
+    let named = |held: &&Held| reservation.families.iter().any(|f| state.names().find(&f.name) == Some(held.name));
+    let given_way = own.map_or(0, |own| count(&mut own.stored.iter().filter(named).map(|held| held.metrics.len())));
+    if brought > given_way && state.pushed() + brought - given_way > bounds.metrics {
+        return Err(Refusal::Metrics(bounds.metrics));
+    }
+    let clashes = Search { state, reservation, own, times: own::times(&reservation.key) }.clashes();
     if clashes.is_empty() { Ok(()) } else { Err(Refusal::Clash(clashes)) }
 }
 
@@ -41,13 +49,26 @@ struct Search<'s> {
     state: &'s State,
     reservation: &'s Reservation,
     own: Option<&'s Group>,
+    /// The hashes of the group's times.
+    times: [u64; 2],
 }
 
 impl Search<'_> {
     fn clashes(&self) -> Vec<Clash> {
         let pushed: HashSet<&str> = self.reservation.families.iter().map(|family| family.name.as_str()).collect();
-        let families = self.reservation.families.iter();
-        families.filter_map(|family| self.clash(family, &pushed)).take(MOST_CLASHES).collect()
+        let families = self.reservation.families.iter().filter_map(|family| self.clash(family, &pushed));
+        families.chain(self.late_times()).take(MOST_CLASHES).collect()
+    }
+
+    /// The times that a new group brings, where their hashes are taken.
+    fn late_times(&self) -> Option<Clash> {
+        if self.own.is_some() {
+            return None;
+        }
+        let (name, holder) =
+            own::TIMES.into_iter().zip(self.times).find_map(|(name, time)| Some((name, self.state.holder(time)?)))?;
+        let time = Family { name: name.to_owned(), kind: Kind::Gauge, metrics: Vec::new() };
+        Some(self.found(&time, With::Hash, |group| group.number == holder))
     }
 
     fn clash(&self, family: &Family, pushed: &HashSet<&str>) -> Option<Clash> {
@@ -56,10 +77,17 @@ impl Search<'_> {
             let holds = |group: &Group| group.held().any(|held| held.name == id && held.kind == kind);
             return Some(self.found(family, with, holds));
         }
+        if family.metrics.iter().any(|metric| self.times.contains(metric) || is_counted(*metric)) {
+            return Some(self.found(family, With::Hash, |_| false));
+        }
         let number = self.own.map(|group| group.number);
         let mut holders = family.metrics.iter().filter_map(|metric| self.state.holder(*metric));
         let holder = holders.find(|holder| Some(*holder) != number)?;
-        Some(self.found(family, With::Metric, |group| group.number == holder))
+        let id = self.state.names().find(&family.name);
+        let of_that_name = |group: &&Group| group.number == holder && group.held().any(|held| Some(held.name) == id);
+        let with =
+            if self.state.groups().values().any(|group| of_that_name(&group)) { With::Metric } else { With::Hash };
+        Some(self.found(family, with, |group| group.number == holder))
     }
 
     fn found(&self, family: &Family, with: With, holds: impl Fn(&Group) -> bool) -> Clash {

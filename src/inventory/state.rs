@@ -1,6 +1,7 @@
 //! Groups and what they hold, and the sums over all of them.
 
 use super::names::{NameId, Names};
+use super::own;
 use super::{Change, Reservation, Settled};
 use crate::payload::{Family, Kind};
 use crate::request::GroupingKey;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 pub(super) struct Held {
     pub(super) name: NameId,
     pub(super) kind: Kind,
-    /// Its metrics by their hashes; empty where they are too many to be told apart.
+    /// Its metrics by their hashes; empty where the gateway told more than can be kept apart.
     pub(super) metrics: Box<[u64]>,
 }
 
@@ -23,6 +24,8 @@ pub(super) struct Group {
     pub(super) key: GroupingKey,
     pub(super) owner: Option<Arc<str>>,
     pub(super) number: u32,
+    /// The hashes of its times.
+    pub(super) times: [u64; 2],
     /// Whether the gateway is known to have it.
     pub(super) exists: bool,
     pub(super) stored: Vec<Held>,
@@ -47,6 +50,8 @@ pub(super) struct State {
     names: Names,
     /// The number of the group that holds a metric, and how often it does.
     metrics: HashMap<u64, (u32, u32), RandomState>,
+    /// How many of them were pushed.
+    pushed: usize,
     key_bytes: usize,
     families: usize,
     time: u64,
@@ -78,13 +83,18 @@ impl State {
         self.owned.get(owner).copied().unwrap_or_default()
     }
 
+    /// How many metrics are held, the times of groups apart.
+    pub(super) fn pushed(&self) -> usize {
+        self.pushed
+    }
+
     /// The number of the group that holds a metric.
     pub(super) fn holder(&self, metric: u64) -> Option<u32> {
         self.metrics.get(&metric).map(|(number, _)| *number)
     }
 
     /// Counts what a write will bring; answers the number of the write.
-    pub(super) fn begin(&mut self, reservation: &Reservation, most_metrics: usize) -> u64 {
+    pub(super) fn begin(&mut self, reservation: &Reservation) -> u64 {
         let path: Arc<str> = reservation.key.upstream_path().into();
         self.time += 1;
         let id = self.time;
@@ -99,7 +109,7 @@ impl State {
         // A delete brings nothing.
         let brought = if reservation.change == Change::Delete { &[] } else { &*reservation.families };
         let families = brought.iter().map(|family| (&*family.name, family.kind, &*family.metrics));
-        let held = families.map(|(name, kind, metrics)| self.hold(number, name, kind, metrics, most_metrics)).collect();
+        let held = families.map(|(name, kind, metrics)| self.hold(number, name, kind, metrics, usize::MAX)).collect();
         let adopts = !known && reservation.change != Change::Delete;
         if adopts {
             *self.owned.entry(reservation.principal.clone()).or_default() += 1;
@@ -159,15 +169,10 @@ impl State {
         if let Some(owner) = &owner {
             *self.owned.entry(owner.clone()).or_default() += 1;
         }
-        let group = Group {
-            key,
-            owner,
-            number: self.next_number,
-            exists: false,
-            stored: Vec::new(),
-            pending: Vec::new(),
-            touched: 0,
-        };
+        let (number, times) = (self.next_number, own::times(&key));
+        times.iter().for_each(|time| self.take(number, *time));
+        let group =
+            Group { key, owner, number, times, exists: false, stored: Vec::new(), pending: Vec::new(), touched: 0 };
         self.groups.insert(path, group);
     }
 
@@ -182,6 +187,7 @@ impl State {
                 self.owned.remove(owner);
             }
         }
+        group.times.iter().for_each(|time| self.leave(group.number, *time));
         self.let_go(group.number, group.stored);
         for (_, held) in group.pending {
             self.let_go(group.number, held);
@@ -201,15 +207,10 @@ impl State {
     fn hold(&mut self, number: u32, name: &str, kind: Kind, metrics: &[u64], most: usize) -> Held {
         self.families += 1;
         let id = self.names.add(name, kind);
-        let known = metrics.len().saturating_add(self.metrics.len()) <= most;
+        let known = metrics.len().saturating_add(self.pushed) <= most;
         let metrics = if known { metrics } else { &[] };
-        for metric in metrics {
-            let holder = self.metrics.entry(*metric).or_insert((number, 0));
-            // Of two groups that hold the same, which only the gateway can bring about, the first counts.
-            if holder.0 == number {
-                holder.1 += 1;
-            }
-        }
+        self.pushed += metrics.len();
+        metrics.iter().for_each(|metric| self.take(number, *metric));
         Held { name: id, kind, metrics: metrics.into() }
     }
 
@@ -217,13 +218,24 @@ impl State {
         for Held { name, kind, metrics } in held {
             self.families = self.families.saturating_sub(1);
             self.names.remove(name, kind);
-            for metric in metrics {
-                let Some(holder) = self.metrics.get_mut(&metric).filter(|holder| holder.0 == number) else { continue };
-                holder.1 = holder.1.saturating_sub(1);
-                if holder.1 == 0 {
-                    self.metrics.remove(&metric);
-                }
-            }
+            self.pushed = self.pushed.saturating_sub(metrics.len());
+            metrics.iter().for_each(|metric| self.leave(number, *metric));
+        }
+    }
+
+    fn take(&mut self, number: u32, metric: u64) {
+        let holder = self.metrics.entry(metric).or_insert((number, 0));
+        // Of two groups that hold the same, which only the gateway can bring about, the first counts.
+        if holder.0 == number {
+            holder.1 += 1;
+        }
+    }
+
+    fn leave(&mut self, number: u32, metric: u64) {
+        let Some(holder) = self.metrics.get_mut(&metric).filter(|holder| holder.0 == number) else { return };
+        holder.1 = holder.1.saturating_sub(1);
+        if holder.1 == 0 {
+            self.metrics.remove(&metric);
         }
     }
 }

@@ -4,8 +4,9 @@ mod model;
 mod reading;
 
 use super::*;
+use crate::payload::SeriesHash;
 
-const BOUNDS: Bounds = Bounds::of_groups(100);
+const BOUNDS: Bounds = Bounds::new(100, 200_000);
 
 fn key(path: &str) -> GroupingKey {
     GroupingKey::read(path.as_bytes()).unwrap()
@@ -49,6 +50,7 @@ fn found(inventory: &Arc<Inventory>, reservation: &Reservation) -> String {
             With::Type(kind) => kind.to_string(),
             With::Part { name, kind } => format!("{name} {kind}"),
             With::Metric => "metric".to_owned(),
+            With::Hash => "hash".to_owned(),
         };
         let holders: Vec<&str> = clash.holders.iter().map(|holder| holder.key.job()).collect();
         format!("{}: {with} in {}", clash.name, holders.join(","))
@@ -122,9 +124,39 @@ fn one_metric_is_in_one_group() {
     assert_eq!(found(&inventory, &push("job/a", &["m gauge 2,3"])), "fits");
     applied(&inventory, &push("job/a", &["m gauge 3"]));
     assert_eq!(found(&inventory, &push("job/a/x/1", &["m gauge 2"])), "fits");
-    let few = Arc::new(Inventory::new(Bounds { metrics: 2, ..BOUNDS }));
-    applied(&few, &push("job/a", &["m gauge 1,2,3"]));
-    assert_eq!(found(&few, &push("job/a/x/1", &["m gauge 1"])), "fits", "more than are told apart");
+    assert_eq!(found(&inventory, &push("job/b", &["n gauge 3"])), "n: hash in a", "another metric with the same hash");
+}
+
+/// What cannot be kept could not be told apart from what comes later.
+#[test]
+fn no_more_metrics_are_taken_than_are_kept() {
+    let few = Arc::new(Inventory::new(Bounds { metrics: 3, ..BOUNDS }));
+    applied(&few, &push("job/a", &["m gauge 1,2"]));
+    assert_eq!(found(&few, &push("job/b", &["m gauge 3,4"])), "Metrics(3)");
+    assert_eq!(found(&few, &push("job/b", &["m gauge 3"])), "fits");
+    assert_eq!(found(&few, &push("job/a", &["m gauge 5,6,7"])), "fits", "its own give way");
+    assert_eq!(found(&few, &push("job/a", &["n gauge 5,6"])), "Metrics(3)", "beside its own");
+    assert_eq!(found(&few, &push("job/c", &[])), "fits");
+}
+
+/// The gateway keeps two times of each group, also of one that is empty or was refused.
+#[test]
+fn the_times_of_groups_are_metrics_too() {
+    let times = |path: &str| own::times(&push(path, &[]).key).map(|time| time.to_string());
+    let [pushed, failed] = times("job/a");
+    let inventory = inventory();
+    applied(&inventory, &push("job/b", &[&format!("m gauge {pushed}")]));
+    assert_eq!(found(&inventory, &push("job/a", &[])), "push_time_seconds: hash in b");
+    assert_eq!(found(&inventory, &push("job/a/x/1", &[])), "fits");
+    applied(&inventory, &write("job/b", Change::Delete, &[]));
+    applied(&inventory, &push("job/a", &[]));
+    assert_eq!(found(&inventory, &push("job/b", &[&format!("m gauge {failed}")])), "m: hash in a");
+    assert_eq!(found(&inventory, &push("job/a", &[&format!("m gauge {failed}")])), "m: hash in ", "its own time");
+    applied(&inventory, &write("job/a", Change::Delete, &[]));
+    assert_eq!(found(&inventory, &push("job/b", &[&format!("m gauge {failed}")])), "fits");
+    let counted =
+        SeriesHash::of_others(b"pushgateway_http_push_size_bytes", std::iter::once((&b"method"[..], &b"put"[..])));
+    assert_eq!(found(&inventory, &push("job/b", &[&format!("m gauge {counted}")])), "m: hash in ", "the gateway's own");
 }
 
 #[test]

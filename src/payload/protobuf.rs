@@ -9,7 +9,7 @@ mod wire;
 use super::fault::{Fault, Faults};
 use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
-use super::series::{SeriesSet, of_name};
+use super::series::{COLLIDES, SeriesSet, of_name};
 use super::summary::{Family, Summary, collision};
 use super::text::cursor::{is_label_name, is_metric_name};
 use std::cell::Cell;
@@ -107,7 +107,8 @@ impl<'b> Check<'b> {
         for field in Fields::new(message) {
             if let Field { number: 4, value: Value::Bytes(metric) } = field? {
                 self.metric((name, hash), *kind, *value_field, metric).map_err(|fault| format!("{shown}: {fault}"))?;
-                hashes.push(self.series.metric(hash));
+                let metric = self.series.metric(hash);
+                hashes.push(self.series.stored(name, metric).ok_or_else(|| format!("{shown}: {COLLIDES}"))?);
             }
         }
         self.families.push(Family::new(name, *kind, hashes));
@@ -149,7 +150,8 @@ impl<'b> Check<'b> {
         if help.len() > self.shape.help_bytes {
             return Err(format!("HELP has more than {} bytes", self.shape.help_bytes));
         }
-        std::str::from_utf8(help).map(|_| ()).map_err(|_| "HELP is not UTF-8".to_owned())
+        let text = std::str::from_utf8(help).map_err(|_| "HELP is not UTF-8".to_owned())?;
+        if has_control(text) { Err("HELP has a control character".to_owned()) } else { Ok(()) }
     }
 
     fn metric(
@@ -226,7 +228,7 @@ impl<'b> Check<'b> {
             return Err(format!("a label has a name of more than {name} bytes or a value of more than {value}"));
         }
         let text = std::str::from_utf8(value).map_err(|_| "a label value is not UTF-8".to_owned())?;
-        if text.contains(|c: char| c < ' ' && c != '\t' && c != '\n') {
+        if has_control(text) {
             return Err("a label value has a control character".to_owned());
         }
         Ok((name, value))
@@ -239,8 +241,12 @@ impl<'b> Check<'b> {
             Kind::Summary => {
                 let mut quantiles = Bounds::default();
                 for field in Fields::new(value) {
-                    if let Field { number: 3, value: Value::Bytes(quantile) } = field? {
-                        quantiles.add("quantile", bound(quantile, 1)?)?;
+                    match field? {
+                        Field { number: 3, value: Value::Bytes(quantile) } => {
+                            quantiles.add("quantile", bound(quantile, 1)?)?;
+                        }
+                        Field { number: 4, value: Value::Bytes(time) } => whole(time)?,
+                        _ => {}
                     }
                 }
                 Ok(quantiles.0.len() + 2)
@@ -251,8 +257,10 @@ impl<'b> Check<'b> {
 
     fn plain(&self, value: &'b [u8]) -> Result<usize, String> {
         for field in Fields::new(value) {
-            if let Field { number: 2, value: Value::Bytes(exemplar) } = field? {
-                self.exemplar(exemplar)?;
+            match field? {
+                Field { number: 2, value: Value::Bytes(exemplar) } => self.exemplar(exemplar)?,
+                Field { number: 3, value: Value::Bytes(time) } => whole(time)?,
+                _ => {}
             }
         }
         Ok(1)
@@ -270,6 +278,7 @@ impl<'b> Check<'b> {
                         }
                     }
                 }
+                Field { number: 15, value: Value::Bytes(time) } => whole(time)?,
                 Field { number: 4..=14 | 16, .. } => return Err("native histograms are not taken".to_owned()),
                 _ => {}
             }
@@ -280,12 +289,23 @@ impl<'b> Check<'b> {
 
     fn exemplar(&self, exemplar: &'b [u8]) -> Result<(), String> {
         for field in Fields::new(exemplar) {
-            if let Field { number: 1, value: Value::Bytes(pair) } = field? {
-                self.pair(pair)?;
+            match field? {
+                Field { number: 1, value: Value::Bytes(pair) } => drop(self.pair(pair)?),
+                Field { number: 3, value: Value::Bytes(time) } => whole(time)?,
+                _ => {}
             }
         }
         Ok(())
     }
+}
+
+/// A message of which nothing is read: the time of something. Some gateway versions know it and refuse what is none.
+fn whole(message: &[u8]) -> Result<(), String> {
+    Fields::new(message).try_for_each(|field| field.map(drop))
+}
+
+fn has_control(text: &str) -> bool {
+    text.contains(|c: char| c < ' ' && c != '\t' && c != '\n')
 }
 
 /// Quantiles or bucket bounds of one metric: each makes a series of its own.

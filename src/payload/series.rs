@@ -1,18 +1,22 @@
 //! Which series of a body were seen: one 64-bit hash each, whatever the order of their labels.
 //!
-//! The hash is keyed anew for each process, and a collision could only refuse the push of the one who made it.
+//! The hash is keyed anew for each process, and a collision could only refuse the push of the one who made it. Beside it
+//! stands the gateway's own, see [`SeriesHash`]: what is two metrics and has one hash there is refused.
 
+mod gateway;
 mod hash;
 mod names;
 
-pub use hash::SeriesHash;
+pub use gateway::SeriesHash;
 pub(super) use hash::of_name;
 
 use super::limits::{LabelRules, LabelVerdict, Rules};
+use foldhash::fast::RandomState;
 use hash::{AsItIs, Hashes, of_label, of_number};
 use names::Names;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::ops::Range;
 
 /// The series seen so far, and the one that is being read.
 pub(super) struct SeriesSet<'b> {
@@ -35,7 +39,21 @@ pub(super) struct SeriesSet<'b> {
     required: u64,
     names: Names<'b>,
     scratch: Vec<u8>,
+    /// The labels as the gateway stores them: first those of the path, then those of the series being read.
+    stored: Vec<(&'b [u8], Range<usize>)>,
+    /// Their values, one behind the other.
+    values: Vec<u8>,
+    /// How many of them, and how many bytes, are of the path.
+    of_path: (usize, usize),
+    sorted: Vec<(&'b [u8], Range<usize>)>,
+    text: Vec<u8>,
+    /// The gateway's hashes, each with the metric that has it.
+    taken: HashMap<u64, u64, RandomState>,
 }
+
+/// Two metrics that are one to the gateway.
+pub(super) const COLLIDES: &str = "the gateway would take it for another metric of the body, though it is not: their \
+                                   hashes are the same; change a name or a value";
 
 /// Bytes of a line with a series as it mostly is, for the room that is made at first.
 const SERIES_BYTES: usize = 64;
@@ -45,18 +63,27 @@ const MOST_EXPECTED: usize = 4096;
 impl<'b> SeriesSet<'b> {
     /// For a body of that many bytes.
     pub(super) fn new(rules: &'b Rules<'b>, bytes: usize) -> Self {
-        let mut path = SeriesHash(0);
+        let (mut path, mut stored, mut values) = (0_u64, Vec::new(), Vec::new());
         for (name, value) in rules.overwritten {
-            path.label(name.as_bytes(), value.as_bytes());
+            let (name, value) = (name.as_bytes(), value.as_bytes());
+            // An empty label is none in a path, but for the instance that the gateway gives to all.
+            path = path.wrapping_add(of_label(of_name(name), value));
+            store(&mut stored, &mut values, name, value);
         }
         Self {
+            of_path: (stored.len(), values.len()),
+            stored,
+            values,
+            sorted: Vec::new(),
+            text: Vec::new(),
+            taken: HashMap::default(),
             seen: Hashes::with_capacity_and_hasher(
                 (bytes / SERIES_BYTES).min(MOST_EXPECTED),
                 BuildHasherDefault::new(),
             ),
             rules,
             labels: rules.labels,
-            path: path.value(),
+            path,
             sum: 0,
             empty: 0,
             replaced: 0,
@@ -73,6 +100,9 @@ impl<'b> SeriesSet<'b> {
         (self.sum, self.special, self.required) = (0, 0, 0);
         (self.empty, self.replaced) = (0, 0);
         self.names.begin();
+        let (labels, bytes) = self.of_path;
+        self.stored.truncate(labels);
+        self.values.truncate(bytes);
     }
 
     /// The label name that is likely to come next.
@@ -84,6 +114,9 @@ impl<'b> SeriesSet<'b> {
     pub(super) fn label(&mut self, name: &'b [u8], value: &[u8]) -> bool {
         let Some(known) = self.names.add(name, || self.rules.overwrites(name)) else { return false };
         let hash = of_label(known.hash, value);
+        if !known.overwritten {
+            store(&mut self.stored, &mut self.values, name, value);
+        }
         let to = if known.overwritten || (value.is_empty() && name == b"instance") {
             &mut self.replaced
         } else if value.is_empty() {
@@ -156,10 +189,30 @@ impl<'b> SeriesSet<'b> {
         *self.spelled.entry(metric).or_insert(spelled) == spelled
     }
 
-    /// What tells the metric being read, of the family whose name has that hash, apart from all others in the gateway.
+    /// What tells the metric being read, of the family whose name has that hash, apart from all others of the body.
     pub(super) fn metric(&self, family: u64) -> u64 {
         family.wrapping_add(self.sum).wrapping_add(self.empty).wrapping_add(self.path)
     }
+
+    /// The gateway's hash of the metric being read; none where it is that of another metric of the body.
+    pub(super) fn stored(&mut self, family: &[u8], metric: u64) -> Option<u64> {
+        self.sorted.clone_from(&self.stored);
+        if self.sorted.iter().all(|(name, _)| *name != b"instance") {
+            self.sorted.push((b"instance", 0..0));
+        }
+        self.sorted.sort_unstable_by_key(|(name, _)| *name);
+        let values = &self.values;
+        let labels = self.sorted.iter().map(|(name, at)| (*name, values.get(at.clone()).unwrap_or_default()));
+        let hash = gateway::of_sorted(family, labels, &mut self.text);
+        (*self.taken.entry(hash).or_insert(metric) == metric).then_some(hash)
+    }
+}
+
+/// Adds a label behind the others.
+fn store<'b>(stored: &mut Vec<(&'b [u8], Range<usize>)>, values: &mut Vec<u8>, name: &'b [u8], value: &[u8]) {
+    let start = values.len();
+    values.extend_from_slice(value);
+    stored.push((name, start..values.len()));
 }
 
 /// Undoes the escapes of a label value, which are known to be legal.

@@ -10,7 +10,7 @@ mod number;
 use super::fault::{Fault, Faults, shown};
 use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
-use super::series::SeriesSet;
+use super::series::{COLLIDES, SeriesSet};
 use super::summary::{Family, Summary, collision};
 use cursor::Cursor;
 use family::{Families, Resolved, Role};
@@ -132,6 +132,9 @@ impl<'b> TextCheck<'b> {
         if text.len() > self.shape.help_bytes {
             return Err((at, format!("HELP has more than {} bytes", self.shape.help_bytes)));
         }
+        if let Some(offset) = text.iter().position(|byte| *byte < b' ' && *byte != b'\t') {
+            return Err((at + offset, "a control character in HELP".to_owned()));
+        }
         cursor::check_escapes(text, b"\\n")
             .map_err(|offset| (at + offset, "a backslash in HELP stands before a backslash or an n".to_owned()))?;
         let family = self.families.get_mut(resolved.family);
@@ -184,7 +187,10 @@ impl<'b> TextCheck<'b> {
         }
         let family = self.families.get_mut(resolved.family);
         let metric = self.series.metric(family.hash);
-        family.add(metric);
+        let Some(stored) = self.series.stored(family.name, metric) else {
+            return Err((at, COLLIDES.to_owned()));
+        };
+        family.add(stored);
         if !kind.suffixes().is_empty() && !self.series.belongs(metric) {
             return Err((at, PIECES.to_owned()));
         }
@@ -216,7 +222,7 @@ impl<'b> TextCheck<'b> {
             }
             let fresh = if kind.special_label() == Some(name) {
                 special = true;
-                let number = number::float(value).ok_or_else(|| {
+                let number = number::float(value).filter(|number| !number.is_nan()).ok_or_else(|| {
                     (at, format!("the value of the label {} is not a number", String::from_utf8_lossy(name)))
                 })?;
                 self.series.number(name, number)
@@ -293,6 +299,9 @@ impl<'b> TextCheck<'b> {
     fn check_role(&self, at: usize, kind: Kind, role: Role, special: bool, value: f64) -> Checked {
         let message = match (kind, role) {
             (Kind::Histogram, Role::Bucket | Role::Count) if value < 0.0 => "a histogram counts nothing below zero",
+            (Kind::Summary, Role::Count) if value < 0.0 => "a summary counts nothing below zero",
+            (Kind::Histogram, Role::Sum | Role::Count) if special => "a sum or a count has no le",
+            (Kind::Summary, Role::Sum | Role::Count) if special => "a sum or a count has no quantile",
             (Kind::Histogram, Role::Itself) => "a histogram has only NAME_bucket, NAME_sum and NAME_count",
             (Kind::Histogram, Role::Bucket) if !special => "a histogram bucket needs the label le",
             (Kind::Summary, Role::Itself) if !special => "a summary value needs the label quantile",

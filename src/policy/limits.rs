@@ -56,6 +56,8 @@ pub struct Limits {
     pub page_bytes: u64,
     /// Groups that the gateway may hold.
     pub groups: usize,
+    /// Metrics that the gateway may hold, of all groups together.
+    pub metrics: usize,
     /// How often the gateway is asked what it holds; never where it is zero.
     pub learn: Duration,
     /// Wrong passwords at once from one source.
@@ -107,6 +109,7 @@ impl Default for Limits {
             answer_bytes: 64 * 1024,
             page_bytes: 64 * 1024 * 1024,
             groups: 5000,
+            metrics: 200_000,
             learn: Duration::from_secs(300),
             login_burst: 10,
             login_user_burst: 5,

@@ -6,6 +6,8 @@ use crate::common::guard::{EVERYTHING, Guard, PASSWORD, Start, with};
 use crate::common::http::{Request, Response};
 use crate::volume::gateways;
 use crate::volume::tap::Tap;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeSet;
 
 /// Two teams with a job each; one may delete, the other not.
@@ -262,5 +264,42 @@ fn pushes_at_once_leave_both_with_the_same_types() {
         Request::put("/metrics/job/b", body(other)).send(address).is(409, "group_conflict", "the other type");
         Request::put("/metrics/job/b", body(&stored)).send(address).is(200, "", "the stored type");
         Request::delete("/metrics/job/b").send(address).is(202, "", "a delete");
+    }
+}
+
+/// Two metrics that the gateway would take for one: whichever comes second is refused, and every scrape goes on.
+#[test]
+fn what_the_gateway_would_take_for_one_metric_is_refused() {
+    const ONE: &str = "ppppppppppppppppppppaaaaaaaammmmmmmmmmmmmmmmmmmmmmmmle3_huFkmmmmmmmmmmmmmmmmmmmmmmmm";
+    const OTHER: &str = "ppppppppppppppppppppNNgQ4AwwmmmmmmmmmmmmmmmmmmmmmmmmX[&Ew(lDmmmmmmmmmmmmmmmmmmmmmmmm";
+    /// As a label's value, for the time of a group that is not there yet, and for one of the gateway's own counts.
+    const FOR_A_GROUP: &str = "RkZYnV2UexuskwUIu94QLjOOpJw8qA5DxvOryhxm46D2uuhIE5iq* J<Pj|Z";
+    const FOR_A_COUNT: &str = "k22VB8aXSklO_RcQTe8ol8uVUOf_eH3Lda1chKZV0-3-TmtQ_n6Xwg3!tv$X";
+    let path = |value: &str| format!("/metrics/job/ci/workflow@base64/{}", URL_SAFE_NO_PAD.encode(value));
+    let body = |value: &str| format!("harmless{{x=\"{value}\"}} 1\n");
+    for gateway in [gateways::installed(), gateways::newer_own_routing()].into_iter().flatten() {
+        let version = gateways::version(&gateway);
+        let guard = learning(EVERYTHING, &gateway.url()).run();
+        let send = |path: &str, body: &str| Request::post(path, body).send(guard.address());
+        let scraped = || Request::get("/metrics").send(guard.address()).is(200, "", &version);
+        send(&path(ONE), "m 1\n").is(200, "", &version);
+        scraped();
+        let refused = send(&path(OTHER), "m 1\n").is(409, "group_conflict", &version);
+        assert!(refused.text().contains("their hashes are the same"), "{}", refused.text());
+        send(&path(&OTHER.replace('X', "Y")), "m 1\n").is(200, "", "another value");
+        scraped();
+        send("/metrics/job/ci", &body(FOR_A_COUNT)).is(409, "group_conflict", &version);
+        send("/metrics/job/ci", &body(FOR_A_GROUP)).is(200, "", "the group is not there yet");
+        let refused = send("/metrics/job/other", "o 1\n").is(409, "group_conflict", &version);
+        assert!(refused.text().contains("push_time_seconds"), "{}", refused.text());
+        // An empty one would be made as well.
+        Request::put("/metrics/job/other", "").send(guard.address()).is(409, "group_conflict", &version);
+        send("/metrics/job/another", "o 1\n").is(200, "", &version);
+        scraped();
+        // Asked anew, the gateway says the same.
+        drop(guard);
+        let guard = learning(EVERYTHING, &gateway.url()).run();
+        Request::post("/metrics/job/other", "o 1\n").send(guard.address()).is(409, "group_conflict", &version);
+        Request::get("/metrics").send(guard.address()).is(200, "", &version);
     }
 }

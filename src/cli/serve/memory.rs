@@ -19,6 +19,8 @@ const HANDSHAKE: u64 = 68 * 1024;
 const CLIENT_CERTIFICATE: u64 = 8 * 1024;
 /// A quota state, with the room that its table keeps free.
 const QUOTA: u64 = 48;
+/// A metric that the gateway holds: its place in the table, with the room that is kept free, and in its family.
+const METRIC: u64 = 40;
 /// The hundredth of the limit that may be used: the rest is for what the kernel keeps of sockets and files.
 const USED: u64 = 90;
 const MIB: u64 = 1024 * 1024;
@@ -67,6 +69,10 @@ impl Worst {
                 "the password verifier (--login.workers, m of the hashes in the policy)".to_owned(),
             ),
             (number(limits.quota_keys).saturating_mul(QUOTA), "quota states".to_owned()),
+            (
+                number(limits.metrics).saturating_mul(METRIC),
+                "what the gateway holds (--upstream.max-metrics)".to_owned(),
+            ),
             (
                 number(limits.upstream_writes).saturating_mul(limits.answer_bytes),
                 "the gateway's answers (--upstream.max-writes, --upstream.max-answer)".to_owned(),

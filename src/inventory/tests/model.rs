@@ -96,7 +96,7 @@ proptest! {
 
     #[test]
     fn sums_hold_whatever_happens(events in proptest::collection::vec(event(), 0..40)) {
-        let inventory = Arc::new(Inventory::new(Bounds::of_groups(4)));
+        let inventory = Arc::new(Inventory::new(Bounds::new(4, 200_000)));
         let mut tickets = Vec::new();
         let learned = |path: &usize| Learned { key: key(PATHS[*path]), families: Vec::new() };
         for event in events {

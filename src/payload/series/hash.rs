@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
-/// One key for all bodies, so that series of different pushes can be compared.
+/// One key for all bodies.
 static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// The hash of the name of a metric or of a label.
@@ -30,29 +30,6 @@ pub(super) fn of_number(name: u64, value: f64) -> u64 {
     // Negative zero is zero.
     hasher.write_u64((value + 0.0).to_bits());
     hasher.finish()
-}
-
-/// Adds up what tells a metric apart from others in the gateway: the name of its family and its labels, in any order.
-#[derive(Clone, Copy, Debug)]
-pub struct SeriesHash(pub(super) u64);
-
-impl SeriesHash {
-    /// Begins with the name of the family.
-    pub fn new(family: &[u8]) -> Self {
-        Self(of_name(family))
-    }
-
-    /// Adds a label. The gateway tells an empty one from none, but for `instance`, which it gives to all.
-    pub fn label(&mut self, name: &[u8], value: &[u8]) {
-        if !value.is_empty() || name != b"instance" {
-            self.0 = self.0.wrapping_add(of_label(of_name(name), value));
-        }
-    }
-
-    /// The sum.
-    pub fn value(self) -> u64 {
-        self.0
-    }
 }
 
 /// Hashes, which are hashed no second time.

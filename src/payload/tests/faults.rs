@@ -137,3 +137,42 @@ fn each_limit_is_told() {
     assert!(found(Format::Protobuf, &long).unwrap_err().contains("it has more than 40 bytes"));
     assert!(found(Format::Protobuf, &message(&family(b"a"))).is_ok());
 }
+
+/// The gateway takes these and loses a value, stores another, or shows what nobody can see.
+#[test]
+fn what_would_not_be_stored_as_it_stands() {
+    let found = |body: &str| {
+        let found = inspect(Format::Text, body.as_bytes(), &rules(&PayloadShape::default()));
+        found.map(|summary| summary.series).map_err(|faults| faults[0].message.clone())
+    };
+    for (body, message) in [
+        ("# TYPE s summary\ns{quantile=\"NaN\"} 5\n", "the value of the label quantile is not a number"),
+        ("# TYPE h histogram\nh_bucket{le=\"NaN\"} 5\n", "the value of the label le is not a number"),
+        ("# TYPE s summary\ns_count{quantile=\"0.5\"} 5\n", "a sum or a count has no quantile"),
+        ("# TYPE h histogram\nh_sum{le=\"1\"} 5\n", "a sum or a count has no le"),
+        ("# TYPE s summary\ns_count -5\n", "a summary counts nothing below zero"),
+        ("# HELP a x\u{1}y\na 1\n", "a control character in HELP"),
+        ("# HELP a x\ry\na 1\n", "a control character in HELP"),
+    ] {
+        assert_eq!(found(body), Err(message.to_owned()), "{body:?}");
+    }
+    for body in [
+        "# TYPE s summary\ns{quantile=\"0.5\"} NaN\ns_sum -5\ns_count 6\n",
+        "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 5\nh_sum -1\nh_count 5\n",
+        "# HELP a x\ty\n# TYPE a gauge\na{le=\"NaN\",quantile=\"x\"} -1\n",
+    ] {
+        assert!(found(body).is_ok(), "{body:?}: {:?}", found(body));
+    }
+}
+
+/// What some gateway versions read, and refuse where it is no message.
+#[test]
+fn times_in_protobuf_are_whole() {
+    let time = |bytes: &[u8]| {
+        let counter = field(3, &[gauge(), field(3, bytes)].concat());
+        let family = message(&[field(1, b"a"), varint(3 << 3), varint(0), field(4, &counter)].concat());
+        inspect(Format::Protobuf, &family, &rules(&PayloadShape::default())).is_ok()
+    };
+    assert!(time(&[varint(1 << 3), varint(5)].concat()) && time(b""));
+    assert!(!time(b"\xff\xff"));
+}

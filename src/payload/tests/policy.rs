@@ -96,3 +96,23 @@ fn the_same_metric_has_the_same_hash_however_it_is_spelled() {
     assert_eq!(*histogram.families, [Family { name: "a".into(), kind: Kind::Histogram, metrics: vec![stored] }]);
     assert_eq!(histogram.series, 4);
 }
+
+/// The gateway tells metrics apart by a hash alone, so two of a body that have the same are refused.
+#[test]
+fn what_the_gateway_would_take_for_one_metric_stands_once() {
+    const ONE: &str = "pppppppppppaaaaaaaammmmmmmmmmmmmmmmmmmmmmmmqqqqqqqqmmmmmmmmmmmmmmmmmmmmmmmm";
+    const OTHER: &str = "pppppppppppEtusYUB0mmmmmmmmmmmmmmmmmmmmmmmmLf(_6og<mmmmmmmmmmmmmmmmmmmmmmmm";
+    let path = [("job", "j"), ("instance", "i")];
+    let shape = PayloadShape::default();
+    let rules = Rules { overwritten: &path, ..rules(&shape) };
+    let found = |body: &str| inspect(Format::Text, body.as_bytes(), &rules).map_err(|faults| faults[0].to_string());
+    let hashes = |body: &str| found(body).unwrap().families[0].metrics.clone();
+    assert_eq!(hashes(&format!("m{{s=\"{ONE}\"}} 1\n")), [0x870d_6cfe_ca62_113b]);
+    assert_eq!(hashes(&format!("m{{s=\"{OTHER}\"}} 1\n")), [0x870d_6cfe_ca62_113b]);
+    let fault = found(&format!("m{{s=\"{ONE}\"}} 1\nm{{s=\"{OTHER}\"}} 2\n")).unwrap_err();
+    assert!(fault.starts_with("line 2, column 1") && fault.contains("their hashes are the same"), "{fault}");
+    assert!(found(&format!("m{{s=\"{ONE}\"}} 1\nm{{s=\"{OTHER}x\"}} 2\n")).is_ok());
+    // The lines of a histogram are one metric, and of two they are not.
+    let histogram = |value: &str| format!("h_sum{{s=\"{value}\"}} 1\nh_count{{s=\"{value}\"}} 1\n");
+    assert!(found(&format!("# TYPE h histogram\n{}{}", histogram(ONE), histogram("x"))).is_ok());
+}

@@ -25,7 +25,7 @@ pub(super) struct Resolved {
 
 #[derive(Debug, Default)]
 pub(super) struct Family<'b> {
-    name: &'b [u8],
+    pub(super) name: &'b [u8],
     /// The hash of its name.
     pub(super) hash: u64,
     pub(super) kind: Option<Kind>,
