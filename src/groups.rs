@@ -7,10 +7,12 @@
 mod family;
 mod group;
 mod labels;
+mod own;
 mod read;
 
 pub use group::{Family, Group};
 pub use labels::{Labels, path_of};
+pub use own::{TIMES, is_counted, times};
 pub use read::{Detail, MAX_BYTES, ReadError, read};
 
 #[cfg(test)]

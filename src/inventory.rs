@@ -11,7 +11,6 @@ mod check;
 mod learn;
 mod learning;
 mod names;
-mod own;
 mod state;
 mod ticket;
 

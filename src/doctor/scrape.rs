@@ -1,11 +1,11 @@
 //! Whether the gateway can be scraped, and who keeps it from that.
 
 use super::told::not_utf8;
-use crate::groups::{Detail, Group, Labels, path_of};
+use crate::groups::{Detail, Group, Labels, is_counted, path_of, times};
 use crate::proxy::{Page, Upstream};
 use crate::shown::shown;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// As much of the metrics page as is looked at: enough for what it tells where it fails.
@@ -39,9 +39,11 @@ pub struct Scrape {
 /// Why there is no answer.
 pub async fn check(upstream: &Upstream) -> Result<Scrape, String> {
     let page = upstream.page("/metrics", LOOKED_AT).await?;
+    // Whose metrics share a hash is asked only where it may be the cause: of millions it is no small question.
+    let detail = if page.status == 200 { Detail::Counts } else { Detail::Hashes };
     let found = Arc::new(Mutex::new(Vec::new()));
     let seeing = found.clone();
-    upstream.groups(Detail::Counts, |_| Ok(()), move |group| seeing.lock().push(group)).await?;
+    upstream.groups(detail, |_| Ok(()), move |group| seeing.lock().push(group)).await?;
     let mut groups = std::mem::take(&mut *found.lock());
     groups.sort_by(|a, b| a.labels.cmp(&b.labels));
     Ok(judge(&page, groups))
@@ -53,6 +55,8 @@ pub(super) fn judge(page: &Page, groups: Vec<Group>) -> Scrape {
     let mut culprits: Vec<Culprit> = from_page(&text);
     culprits.extend(twins(&groups));
     culprits.extend(groups.iter().filter_map(of_its_own));
+    let shared = sharing(&groups, &culprits);
+    culprits.extend(shared);
     culprits.sort();
     culprits.dedup();
     let broken = match page.status {
@@ -91,6 +95,28 @@ fn twins(groups: &[Group]) -> Vec<Culprit> {
     let empty = groups.iter().filter(|group| group.labels.get("instance") == Some("") && !group.instance_unsure);
     let twin = empty.filter(|group| known.contains_key(&group.labels.without("instance")));
     twin.map(|group| culprit(group, "has an empty instance, and so the same series as the group without one")).collect()
+}
+
+/// Groups that hold a metric with the hash of one that the gateway makes itself, or of one that another group had before:
+/// the gateway takes two such for one.
+fn sharing(groups: &[Group], known: &[Culprit]) -> Vec<Culprit> {
+    let own: HashSet<u64> = groups.iter().flat_map(|group| times(group.labels.iter())).collect();
+    let others = groups.iter().filter(|group| known.iter().all(|culprit| culprit.group != group.labels.to_string()));
+    let mut others: Vec<&Group> = others.collect();
+    others.sort_by_key(|group| group.activity());
+    let (mut seen, mut culprits) = (HashSet::new(), Vec::new());
+    for group in others {
+        let hashes = || group.families.iter().flat_map(|family| family.hashes.iter().copied());
+        let times = times(group.labels.iter());
+        let taken = |hash| own.contains(&hash) || is_counted(hash) || seen.contains(&hash);
+        if hashes().any(taken) || times.iter().any(|time| seen.contains(time)) {
+            let why = "holds a metric that the gateway takes for one of another group or for one of its own";
+            culprits.push(culprit(group, why));
+        } else {
+            seen.extend(hashes().chain(times));
+        }
+    }
+    culprits
 }
 
 /// What breaks a scrape whatever else is there.

@@ -1,9 +1,9 @@
 //! What stands against a write: the pure part.
 
 use super::names::{Counts, NameId, place};
-use super::own::{self, is_counted};
-use super::state::{Group, Held, State};
+use super::state::{Group, Held, State, times};
 use super::{Bounds, Change, Clash, Holder, Refusal, Reservation, With};
+use crate::groups::{TIMES, is_counted};
 use crate::payload::{Family, Kind};
 use std::collections::HashSet;
 
@@ -41,7 +41,7 @@ pub(super) fn check(state: &State, reservation: &Reservation, bounds: &Bounds) -
     if brought > given_way && state.pushed() + brought - given_way > bounds.metrics {
         return Err(Refusal::Metrics(bounds.metrics));
     }
-    let clashes = Search { state, reservation, own, times: own::times(&reservation.key) }.clashes();
+    let clashes = Search { state, reservation, own, times: times(&reservation.key) }.clashes();
     if clashes.is_empty() { Ok(()) } else { Err(Refusal::Clash(clashes)) }
 }
 
@@ -66,7 +66,7 @@ impl Search<'_> {
             return None;
         }
         let (name, holder) =
-            own::TIMES.into_iter().zip(self.times).find_map(|(name, time)| Some((name, self.state.holder(time)?)))?;
+            TIMES.into_iter().zip(self.times).find_map(|(name, time)| Some((name, self.state.holder(time)?)))?;
         let time = Family { name: name.to_owned(), kind: Kind::Gauge, metrics: Vec::new() };
         Some(self.found(&time, With::Hash, |group| group.number == holder))
     }

@@ -1,8 +1,8 @@
 //! Groups and what they hold, and the sums over all of them.
 
 use super::names::{NameId, Names};
-use super::own;
 use super::{Change, Reservation, Settled};
+use crate::groups;
 use crate::payload::{Family, Kind};
 use crate::request::GroupingKey;
 use foldhash::fast::RandomState;
@@ -169,7 +169,7 @@ impl State {
         if let Some(owner) = &owner {
             *self.owned.entry(owner.clone()).or_default() += 1;
         }
-        let (number, times) = (self.next_number, own::times(&key));
+        let (number, times) = (self.next_number, times(&key));
         times.iter().for_each(|time| self.take(number, *time));
         let group =
             Group { key, owner, number, times, exists: false, stored: Vec::new(), pending: Vec::new(), touched: 0 };
@@ -238,6 +238,12 @@ impl State {
             self.metrics.remove(&metric);
         }
     }
+}
+
+/// The hashes of a group's times.
+pub(super) fn times(key: &GroupingKey) -> [u64; 2] {
+    let labels = key.labels().iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    groups::times(labels.chain(std::iter::once(("job", key.job()))))
 }
 
 /// Puts the new in, and takes the old out that gives way to it.

@@ -142,7 +142,7 @@ fn no_more_metrics_are_taken_than_are_kept() {
 /// The gateway keeps two times of each group, also of one that is empty or was refused.
 #[test]
 fn the_times_of_groups_are_metrics_too() {
-    let times = |path: &str| own::times(&push(path, &[]).key).map(|time| time.to_string());
+    let times = |path: &str| state::times(&push(path, &[]).key).map(|time| time.to_string());
     let [pushed, failed] = times("job/a");
     let inventory = inventory();
     applied(&inventory, &push("job/b", &[&format!("m gauge {pushed}")]));

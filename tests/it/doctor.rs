@@ -4,6 +4,8 @@ use crate::common::gateway::Gateway;
 use crate::common::guard::{EVERYTHING, Start};
 use crate::common::http::Request;
 use crate::volume::gateways;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use std::process::{Command, Output};
 
@@ -98,6 +100,23 @@ fn the_document_for_programs() {
     assert!(levels.contains(&"BAD") && levels.contains(&"ok"), "{document:#}");
     let healed: Value = serde_json::from_str(&exit(&doctor(&gateway.url(), &["--json", "--heal"]), 0)).unwrap();
     assert_eq!(healed["healed"].as_array().map(Vec::len), Some(1), "{healed:#}");
+}
+
+/// Two groups whose metrics the gateway takes for one: the one that was there first stays.
+#[test]
+fn a_group_that_shares_a_hash_is_made_out_and_healed() {
+    use crate::inventory::{ONE, OTHER};
+    for gateway in [gateways::installed(), gateways::newer_own_routing()].into_iter().flatten() {
+        let version = gateways::version(&gateway);
+        let path = |value: &str| format!("/metrics/job@base64/Y2k/workflow@base64/{}", URL_SAFE_NO_PAD.encode(value));
+        push(&gateway, &path(ONE), "m 1\n");
+        push(&gateway, &path("another"), "m 1\n");
+        push(&gateway, &path(OTHER), "m 1\n");
+        let out = exit(&doctor(&gateway.url(), &["--heal"]), 0);
+        assert_eq!(out.matches("healed").count(), 1, "{version}: {out}");
+        assert_eq!((scrape(&gateway), gateway.groups().len()), (200, 2), "{version}: {out}");
+        assert!(gateway.groups().iter().all(|group| group.labels["workflow"] != OTHER), "{version}");
+    }
 }
 
 #[test]

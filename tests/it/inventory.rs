@@ -267,11 +267,13 @@ fn pushes_at_once_leave_both_with_the_same_types() {
     }
 }
 
+/// Label values with which two groups of `job="ci"` share a hash of the gateway's, as `workflow`.
+pub const ONE: &str = "ppppppppppppppppppppaaaaaaaammmmmmmmmmmmmmmmmmmmmmmmle3_huFkmmmmmmmmmmmmmmmmmmmmmmmm";
+pub const OTHER: &str = "ppppppppppppppppppppNNgQ4AwwmmmmmmmmmmmmmmmmmmmmmmmmX[&Ew(lDmmmmmmmmmmmmmmmmmmmmmmmm";
+
 /// Two metrics that the gateway would take for one: whichever comes second is refused, and every scrape goes on.
 #[test]
 fn what_the_gateway_would_take_for_one_metric_is_refused() {
-    const ONE: &str = "ppppppppppppppppppppaaaaaaaammmmmmmmmmmmmmmmmmmmmmmmle3_huFkmmmmmmmmmmmmmmmmmmmmmmmm";
-    const OTHER: &str = "ppppppppppppppppppppNNgQ4AwwmmmmmmmmmmmmmmmmmmmmmmmmX[&Ew(lDmmmmmmmmmmmmmmmmmmmmmmmm";
     /// As a label's value, for the time of a group that is not there yet, and for one of the gateway's own counts.
     const FOR_A_GROUP: &str = "RkZYnV2UexuskwUIu94QLjOOpJw8qA5DxvOryhxm46D2uuhIE5iq* J<Pj|Z";
     const FOR_A_COUNT: &str = "k22VB8aXSklO_RcQTe8ol8uVUOf_eH3Lda1chKZV0-3-TmtQ_n6Xwg3!tv$X";

@@ -274,6 +274,40 @@ fn a_set_that_is_not_loaded_denies_with_its_own_reason() {
     check(&empty, &[("public 198.51.100.9 GET /metrics | user ci:good", "deny ranges_unavailable")]);
 }
 
+/// Others may come from anywhere, so that somebody is always admitted: the missing list is still what keeps this one out.
+#[test]
+fn a_set_that_is_not_loaded_is_told_beside_principals_that_need_none() {
+    let text = "version: 1
+sources: { runners: { github: [actions] } }
+principals:
+  ci:
+    basic: { username: ci, password_hash_file: phc }
+    from: { require: [runners] }
+    grants: [{ operations: [push], job: a }]
+  other:
+    basic: { username: other, password_hash_file: phc }
+    from: anywhere
+    grants: [{ operations: [push], job: a }]
+  reader: { anonymous: true, from: anywhere, grants: [{ operations: [scrape] }] }";
+    let loaded = world(policy(text));
+    let missing = World { sets: Arc::default(), ..loaded.clone() };
+    check(
+        &missing,
+        &[
+            // Nothing tells a user that there is from one that there is not.
+            ("l 9.9.9.9 POST /metrics/job/a | user ci:good", "verify deny ranges_unavailable"),
+            ("l 9.9.9.9 POST /metrics/job/a | user nobody:good", "verify deny ranges_unavailable"),
+            ("l 9.9.9.9 POST /metrics/job/a | user other:bad", "verify deny ranges_unavailable"),
+            ("l 9.9.9.9 POST /metrics/job/b | user other:good", "verify deny job_not_granted"),
+            // No list would help these.
+            ("l 9.9.9.9 POST /metrics/job/a", "deny credential_missing"),
+            ("l 9.9.9.9 POST /metrics/job/a | Authorization: Bearer a.b.c", "deny credential_rejected"),
+            ("l 9.9.9.9 GET /metrics", "charge allow scrape GET /metrics"),
+        ],
+    );
+    check(&loaded, &[("l 9.9.9.9 POST /metrics/job/a | user ci:good", "verify deny credential_rejected")]);
+}
+
 /// Anonymous beside passwords: what anonymous lacks might be granted to a password, so that is asked for.
 #[test]
 fn anonymous_beside_a_password_asks_for_the_password() {

@@ -3,23 +3,23 @@
 //! They are in every scrape, or will be, and no push may have a hash of theirs.
 
 use crate::payload::SeriesHash;
-use crate::request::GroupingKey;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// The times of a group. It has them from its first push on, also where that was refused or held nothing.
-pub(super) const TIMES: [&str; 2] = ["push_time_seconds", "push_failure_time_seconds"];
+pub const TIMES: [&str; 2] = ["push_time_seconds", "push_failure_time_seconds"];
 
-/// Their hashes.
-pub(super) fn times(key: &GroupingKey) -> [u64; 2] {
-    TIMES.map(|name| {
-        let labels = key.labels().iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        of(name, labels.chain([("job", key.job())]))
+/// Their hashes, of a group with these labels, `job` among them.
+pub fn times<'l>(labels: impl Iterator<Item = (&'l str, &'l str)> + Clone) -> [u64; 2] {
+    TIMES.map(|time| {
+        let mut hash = SeriesHash::new(time.as_bytes());
+        labels.clone().for_each(|(name, value)| hash.label(name.as_bytes(), value.as_bytes()));
+        hash.value()
     })
 }
 
 /// Whether the gateway counts something under that hash, or may begin to.
-pub(super) fn is_counted(hash: u64) -> bool {
+pub fn is_counted(hash: u64) -> bool {
     static COUNTED: LazyLock<HashSet<u64>> = LazyLock::new(counted);
     COUNTED.contains(&hash)
 }
@@ -57,10 +57,4 @@ fn counted() -> HashSet<u64> {
 /// The gateway's own have no instance.
 fn plain(name: &str, labels: &[(&str, &str)]) -> u64 {
     SeriesHash::of_others(name.as_bytes(), labels.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))
-}
-
-fn of<'l>(name: &'l str, labels: impl Iterator<Item = (&'l str, &'l str)>) -> u64 {
-    let mut hash = SeriesHash::new(name.as_bytes());
-    labels.for_each(|(name, value)| hash.label(name.as_bytes(), value.as_bytes()));
-    hash.value()
 }
