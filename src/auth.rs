@@ -10,6 +10,7 @@ pub mod cache;
 pub mod flaw;
 pub mod phc;
 pub mod token;
+pub mod undecided;
 pub mod verifier;
 
 pub use attempts::Attempts;
@@ -17,4 +18,5 @@ pub use cache::Cache;
 
 pub use flaw::Flaw;
 pub use phc::{Argon2id, Params, PasswordHash, PhcError};
+pub use undecided::{Undecided, UnderWay};
 pub use verifier::{Busy, Size, Verifier};

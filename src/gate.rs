@@ -2,7 +2,7 @@
 //! decision stands.
 
 use crate::auth::token::{self, TokenFault, Verified};
-use crate::auth::{Attempts, Busy, Cache, Size, Verifier};
+use crate::auth::{Attempts, Busy, Cache, Size, Undecided, UnderWay, Verifier};
 use crate::clock::{Clock, Tick};
 use crate::decision::{
     Admission, Charge, ChargeEntry, Charged, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, TokenClaim,
@@ -25,6 +25,7 @@ pub struct Gate {
     cache: Cache,
     verifier: ArcSwap<Verifier>,
     attempts: Attempts<(String, [u8; 32]), Result<(), LoginFailure>>,
+    undecided: Undecided,
     limits: Limits,
 }
 
@@ -61,6 +62,7 @@ impl Gate {
                 queue: limits.login_queue,
             })),
             attempts: Attempts::default(),
+            undecided: Undecided::default(),
             limits,
         }
     }
@@ -138,6 +140,22 @@ impl Gate {
         self.attempts.share(key, self.log_in(claim, &source)).await
     }
 
+    /// Pays for an attempt. Where the budget is spent on attempts that are not decided yet, their end is waited for: many
+    /// right passwords at once are no failure.
+    async fn pay(&self, source: &str, user: &str) -> Result<UnderWay<'_>, LoginFailure> {
+        let paid = async {
+            loop {
+                let charge = || charge_login(&self.logins, &self.login_rates, source, user, self.clock.tick());
+                match self.undecided.pay(source, charge) {
+                    Ok(under_way) => return Ok(under_way),
+                    Err((failure, None)) => return Err(failure),
+                    Err((_, Some(decided))) => decided.await,
+                }
+            }
+        };
+        tokio::time::timeout(self.limits.login_wait, paid).await.unwrap_or(Err(LoginFailure::Busy))
+    }
+
     async fn log_in(&self, claim: &Claim, source: &str) -> Result<(), LoginFailure> {
         // Reserved before the hash: a thousand guesses at once must not cost a thousand hashes.
         let [source_key, user_key]: [&[&[u8]]; 2] =
@@ -149,11 +167,13 @@ impl Gate {
             key,
             rate,
         });
-        charge_login(&self.logins, &self.login_rates, source, &claim.username, self.clock.tick())?;
+        let came = self.clock.tick();
+        let _under_way = self.pay(source, &claim.username).await?;
+        let left = self.limits.login_wait.saturating_sub(self.clock.tick().since(came));
         let refund = || budgets.iter().for_each(|budget| self.logins.refund(budget));
         let verifier = self.verifier.load_full();
         let (hashes, password) = (claim.hashes.clone(), claim.password.clone());
-        match verifier.verify(source, hashes, password, self.limits.login_wait).await {
+        match verifier.verify(source, hashes, password, left).await {
             Ok(Some(index)) if claim.principal.is_some() => {
                 refund();
                 if let Some(hash) = claim.hashes.get(index) {

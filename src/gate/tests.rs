@@ -117,6 +117,39 @@ async fn equal_logins_at_one_time_cost_one_hash_and_one_guess() {
     assert_eq!(house.gate.hashes() - before, 2);
 }
 
+/// More right passwords at once than may be wrong are no failure; as many wrong ones are.
+#[tokio::test]
+async fn logins_at_one_time_are_throttled_once_they_have_failed() {
+    let house = house();
+    let real = house.gate.verifier.load_full();
+    let (gated, go, _begins) = crate::auth::verifier::tests::gated(8);
+    house.gate.verifier.store(Arc::new(gated));
+    let heads: Vec<Head> = (0..12).map(|n| head("ci", &format!("password {n}"))).collect();
+    let all = || async {
+        let mut logins: Vec<_> = heads.iter().map(|head| Box::pin(house.log_in(head))).collect();
+        let mut found = Vec::new();
+        std::future::poll_fn(|context| {
+            logins.retain_mut(|login| match login.as_mut().poll(context) {
+                std::task::Poll::Ready((reason, _)) => {
+                    found.push(reason);
+                    false
+                }
+                std::task::Poll::Pending => true,
+            });
+            if logins.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+        found
+    };
+    heads.iter().for_each(|_| go.send(()).unwrap());
+    assert_eq!(all().await, [None; 12], "each is right, and five may fail");
+    house.gate.verifier.store(real);
+    house.gate.cache.clear();
+    let found = all().await;
+    let count = |reason| found.iter().filter(|found| **found == Some(reason)).count();
+    assert_eq!((count(Reason::CredentialRejected), count(Reason::LoginThrottled)), (5, 7), "{found:?}");
+}
+
 #[tokio::test]
 async fn a_reload_forgets_passwords_and_leaves_guesses_spent() {
     let house = house();
