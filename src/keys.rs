@@ -73,8 +73,8 @@ impl Keys {
         published.map(source).collect::<Result<_, _>>().map(Lines)
     }
 
-    /// Asks those issuers from now on, and no others. A line that stays goes on; keys that came another way are gone at
-    /// once, before a policy that relies on the new way is taken into use.
+    /// Asks those issuers from now on, and no others. A line that stays goes on; one that asks otherwise asks at once.
+    /// Keys that came from elsewhere are gone before a policy that relies on the new place is taken into use.
     pub fn change(self: &Arc<Self>, lines: Lines) {
         let mut state = self.state.lock();
         let known = state.known.len();
@@ -84,8 +84,13 @@ impl Keys {
             let name = source.name.clone();
             let line = match before.remove(&name) {
                 Some(line) if line.source.asks_as(&source) => line,
-                _ => {
-                    state.known.remove(&name);
+                replaced => {
+                    if replaced.as_ref().is_none_or(|line| line.source.origin() != source.origin()) {
+                        state.known.remove(&name);
+                    }
+                    if let Some(line) = replaced {
+                        line.stop();
+                    }
                     let line = Arc::new(Line::new(source));
                     started.push(line.clone());
                     line

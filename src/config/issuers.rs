@@ -156,13 +156,13 @@ fn keys(reader: &mut Reader, map: &mut Map<'_>, (folder, secrets): (&Path, Secre
         check_url(&url).map_err(|message| reader.problem(&node.path, format!("{url:?} {message}"))).ok()?;
         Some(url)
     });
-    let ca_file = ca.and_then(|node| {
-        // It is read again when the issuer is asked; a mistake is better told now.
-        content(reader, &node, folder, secrets, MAX_CA_BYTES)?;
-        Some(folder.join(reader.text(&node)?))
+    let ca = ca.and_then(|node| {
+        let held = content(reader, &node, folder, secrets, MAX_CA_BYTES)?;
+        Some((folder.join(reader.text(&node)?), held))
     });
+    let (ca_file, ca) = ca.map(|(file, held)| (Some(file), held)).unwrap_or_default();
     let bearer_file = bearer.and_then(|node| reader.text(&node)).map(|file| folder.join(file));
-    KeySource::Published(Published { jwks_url, ca_file, bearer_file })
+    KeySource::Published(Published { jwks_url, ca_file, ca, bearer_file })
 }
 
 /// A file that holds no secret. Where policies are only checked, it need not be there.

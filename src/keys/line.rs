@@ -73,8 +73,8 @@ impl Source {
         self.issuer == other.issuer && self.published == other.published
     }
 
-    /// What the keys on disk must have come from.
-    fn origin(&self) -> String {
+    /// What keys that are held or on disk must have come from.
+    pub(super) fn origin(&self) -> String {
         format!("{} by {}", self.issuer, self.first.url())
     }
 

@@ -183,6 +183,31 @@ async fn a_changed_policy_drops_keys_that_came_another_way_at_once() {
     assert!(kept.known.lock().is_empty());
 }
 
+/// Other certificates are another way to the same keys: what is held stays, and whoever held on to the old ones ends.
+#[tokio::test]
+async fn a_line_with_other_certificates_takes_the_place_of_the_old_one() {
+    let (server, kept) = (Server::start().await, keep(None));
+    let lines = |ca: &[u8]| {
+        let published =
+            Published { jwks_url: Some(format!("{}/keys", server.url)), ca: ca.to_vec(), ..Published::default() };
+        Lines(vec![Source::new("issuer".into(), "https://issuer.example", &published).unwrap()])
+    };
+    kept.keys.change(lines(b"old"));
+    kept.keys.wanted("issuer").await;
+    let line = |kept: &Kept| Arc::downgrade(&kept.keys.state.lock().lines["issuer"]);
+    let old = line(&kept);
+    kept.keys.change(lines(b"old"));
+    assert!(old.ptr_eq(&line(&kept)), "the same certificates");
+    server.publish("503 Away", "");
+    kept.keys.change(lines(b"new"));
+    assert_eq!(kept.count(), Some(1), "they come from the same place");
+    kept.keys.wanted("issuer").await;
+    assert_eq!((server.asked(), kept.count()), (2, Some(1)), "asked at once");
+    while old.upgrade().is_some() {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[test]
 fn only_issuers_that_publish_are_asked() {
     let _ = rustls::crypto::ring::default_provider().install_default();

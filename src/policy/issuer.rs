@@ -144,6 +144,8 @@ pub struct Published {
     pub jwks_url: Option<String>,
     /// Certificates, in PEM, of further authorities that its host may prove itself by.
     pub ca_file: Option<PathBuf>,
+    /// What that file held when the policy was read: other certificates make another way to the keys.
+    pub ca: Vec<u8>,
     /// A file with a bearer token for the issuer, read at each fetch because it is rotated.
     pub bearer_file: Option<PathBuf>,
 }

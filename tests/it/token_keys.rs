@@ -144,3 +144,33 @@ fn a_reloaded_policy_brings_its_own_issuers() {
     guard.log.line("no reload", |line| line.get("msg") == "policy not reloaded");
     push(&guard, &KEY.token(&claims(&new))).is(200, "", "the last good policy stays");
 }
+
+/// The path of the authorities stays and what the file holds changes, as when they are renewed.
+#[test]
+fn changed_authorities_of_an_issuer_are_taken_into_use() {
+    let upstream = Upstream::start(|_| ok());
+    let (issuer, stranger) = (Issuer::start("", &[KEY.jwk()]), Issuer::start("", &[KEY.jwk()]));
+    let text = policy(&issuer, "").replace(&path(&issuer.ca_file()), "ca.pem");
+    let start = Start::new(&text, &upstream.url()).flag("--policy.watch-interval", "0s");
+    let file = start.folder.path().join("ca.pem");
+    std::fs::copy(stranger.ca_file(), &file).unwrap();
+    let guard = start.run();
+    let logged = |msg: &str| guard.log.lines().iter().filter(|line| line.get("msg") == msg).count();
+    let reload = |ca: &Issuer| {
+        let before = logged("policy reloaded");
+        std::fs::copy(ca.ca_file(), &file).unwrap();
+        guard.signal("HUP");
+        wait_for("the reload", || (logged("policy reloaded") > before).then_some(()));
+    };
+    push(&guard, &KEY.token(&claims(&issuer))).is(503, "keys_unavailable", "signed by nobody that is trusted");
+    reload(&issuer);
+    push(&guard, &KEY.token(&claims(&issuer))).is(200, "", "its own authority");
+    let asked = issuer.asked();
+    reload(&issuer);
+    push(&guard, &KEY.token(&claims(&issuer))).is(200, "", "nothing changed");
+    assert_eq!(issuer.asked(), asked, "so nobody was asked");
+    let failed = logged("keys not fetched");
+    reload(&stranger);
+    wait_for("the refusal", || (logged("keys not fetched") > failed).then_some(()));
+    push(&guard, &KEY.token(&claims(&issuer))).is(200, "", "the keys that are held stay");
+}
