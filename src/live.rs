@@ -35,9 +35,15 @@ impl Live {
         self.publish(|world| World { keys, ..world });
     }
 
-    /// Publishes a new policy; answers the generation that it is the first of.
+    /// Publishes a new policy; answers the generation that it is the first of. Of the address sets only those stay that
+    /// come from where it takes them.
     pub fn publish_policy(&self, policy: Policy) -> u64 {
-        self.publish(|world| World { policy: Arc::new(policy), ..world })
+        self.publish(|world| {
+            let stays = |name: &str| policy.ranges.origin(name) == world.policy.ranges.origin(name);
+            let sets = world.sets.iter().filter(|(name, _)| stays(name));
+            let sets = Arc::new(sets.map(|(name, set)| (name.clone(), set.clone())).collect());
+            World { policy: Arc::new(policy), sets, ..world }
+        })
     }
 
     fn publish(&self, change: impl FnOnce(World) -> World) -> u64 {
@@ -46,5 +52,43 @@ impl Live {
         let generation = old.generation + 1;
         self.world.store(Arc::new(World { generation, ..change(old) }));
         generation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Ranges;
+    use crate::prefix_set::PrefixSet;
+    use crate::ranges::feed::{Feed, INTERVAL, Origin, Wanted};
+    use crate::ranges::list::Form;
+
+    fn policy(feeds: &[(&str, &str, bool)], github: &[bool]) -> Policy {
+        let wanted = |name: &str, allow_private| Wanted { name: name.to_owned(), form: Form::Text, allow_private };
+        let feed = |(name, file, allow_private): &(&str, &str, bool)| Feed {
+            name: (*name).to_owned(),
+            origin: Origin::File(file.into()),
+            interval: INTERVAL,
+            lists: vec![wanted(name, *allow_private)],
+        };
+        let github = github.iter().map(|allow_private| wanted("actions", *allow_private)).collect();
+        Policy { ranges: Ranges { github, feeds: feeds.iter().map(feed).collect() }, ..Policy::default() }
+    }
+
+    /// The name of a list says nothing of who is in it.
+    #[test]
+    fn a_policy_is_never_seen_with_a_list_that_came_from_elsewhere() {
+        let old =
+            [("stays", "a", false), ("moves", "b", false), ("changes its rules", "c", false), ("goes", "d", false)];
+        let new =
+            [("stays", "a", false), ("moves", "a", false), ("changes its rules", "c", true), ("comes", "d", false)];
+        let live = Live::new(policy(&old, &[false]));
+        let names = ["actions", "changes its rules", "goes", "moves", "stays"];
+        let sets = names.map(|name| (name.to_owned(), Arc::new(PrefixSet::default())));
+        live.publish_sets(Arc::new(sets.into()));
+        let held = || live.load().sets.keys().cloned().collect::<Vec<_>>();
+        assert_eq!((live.publish_policy(policy(&old, &[false])), held()), (3, names.map(str::to_owned).to_vec()));
+        assert_eq!((live.publish_policy(policy(&new, &[false])), held()), (4, vec!["actions".into(), "stays".into()]));
+        assert_eq!((live.publish_policy(policy(&new, &[true])), held()), (5, vec!["stays".to_owned()]));
     }
 }

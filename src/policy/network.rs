@@ -21,6 +21,17 @@ pub struct Ranges {
     pub feeds: Vec<Feed>,
 }
 
+impl Ranges {
+    /// Where the set of that name comes from, and whether it may hold private addresses: what is held of it is good for
+    /// another policy that says the same. GitHub's lists all come from one place, which no policy names.
+    pub fn origin(&self, name: &str) -> Option<(Option<String>, bool)> {
+        let github = self.github.iter().map(|wanted| (None, wanted));
+        let own = self.feeds.iter().flat_map(|feed| feed.lists.iter().map(move |wanted| (Some(feed), wanted)));
+        let (feed, wanted) = github.chain(own).find(|(_, wanted)| wanted.name == name)?;
+        Some((feed.map(|feed| feed.origin_of(wanted)), wanted.allow_private))
+    }
+}
+
 /// A listener as the policy knows it; its address is the command line's.
 #[derive(Clone, Debug, Default)]
 pub struct Listener {

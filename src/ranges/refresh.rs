@@ -26,6 +26,9 @@ const PULSE: Duration = Duration::from_secs(1);
 /// The same while an answer is on its way.
 const BUSY_PULSE: Duration = Duration::from_millis(20);
 
+/// Lines that take the place of all others, and what takes the policy that wants them into use.
+pub type Change = (Lines, Box<dyn FnOnce() + Send>);
+
 /// What all sets are kept with.
 pub struct Settings {
     /// Where they are kept.
@@ -66,14 +69,17 @@ impl Refresher {
     ///
     /// `publish` is called with the whole map each time that it changes, and must not block. A set that is missing in it
     /// is not known; none in it is empty. What comes through `changes` takes the place of all lines; what is held of sets
-    /// that stay is kept.
-    pub async fn run(mut self, mut changes: mpsc::Receiver<Lines>, publish: impl Fn(Arc<RangeSets>) + Send + Sync) {
+    /// that stay is kept, and of the others nothing is published once the policy of the change is in use.
+    pub async fn run(mut self, mut changes: mpsc::Receiver<Change>, publish: impl Fn(Arc<RangeSets>) + Send + Sync) {
         self.load().await;
         loop {
             self.round(&publish).await;
             let pulse = if self.lines.iter().any(Line::is_busy) { BUSY_PULSE } else { PULSE };
             tokio::select! {
-                Some(lines) = changes.recv() => self.change(lines).await,
+                Some((lines, adopt)) = changes.recv() => {
+                    adopt();
+                    self.change(lines).await;
+                }
                 () = tokio::time::sleep(pulse) => {}
             }
         }
@@ -91,6 +97,10 @@ impl Refresher {
     async fn change(&mut self, lines: Lines) {
         let gone = self.keeper.lock().change(&feeds(&lines));
         self.report.forget(&gone);
+        if !gone.is_empty() {
+            // The policy was taken into use without them: one that is on disk, and good by its new rules, must come anew.
+            self.published.clear();
+        }
         let mut before = std::mem::take(&mut self.lines);
         // A feed that stays is asked when it is due, not at each change of the policy.
         let keep = |line: Line| {

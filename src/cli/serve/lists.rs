@@ -4,17 +4,19 @@ use crate::cli::range_flags::{AgeFlags, ListFlags};
 use crate::live::Live;
 use crate::policy::Policy;
 use crate::ranges::Lines;
-use crate::ranges::refresh::{Refresher, Settings};
+use crate::ranges::refresh::{Change, Refresher, Settings};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc::error::SendError;
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Keeps the lists of the policy in use.
 pub(super) struct Lists {
     flags: ListFlags,
     interval: Duration,
-    changes: mpsc::Sender<Lines>,
+    changes: mpsc::Sender<Change>,
+    live: Arc<Live>,
 }
 
 /// Waits for the lists of the first policy.
@@ -33,7 +35,7 @@ impl Lists {
         live: Arc<Live>,
     ) -> Result<(Self, Arrival), String> {
         let (changes, receiver) = mpsc::channel(1);
-        let lists = Self { flags: flags.clone(), interval: age.interval(), changes };
+        let lists = Self { flags: flags.clone(), interval: age.interval(), changes, live: live.clone() };
         let lines = lists.lines(policy)?;
         let wanted = lines.sets().map(str::to_owned).collect();
         let (sender, there) = watch::channel(BTreeSet::new());
@@ -51,10 +53,18 @@ impl Lists {
         self.flags.lines(self.flags.feeds(&policy.ranges, self.interval)?)
     }
 
-    /// Keeps these lists from now on.
-    pub(super) async fn change(&self, lines: Lines) {
-        // The receiver ends with the process.
-        let _ = self.changes.send(lines).await;
+    /// Takes a policy into use and keeps its lists from then on; answers its generation. Who publishes lists does it,
+    /// so that none of those before comes behind the policy.
+    pub(super) async fn change(&self, policy: Policy, lines: Lines) -> Result<u64, String> {
+        let (live, (published, generation)) = (self.live.clone(), oneshot::channel());
+        let adopt = Box::new(move || {
+            // Who asked waits for it.
+            let _ = published.send(live.publish_policy(policy));
+        });
+        if let Err(SendError((_, adopt))) = self.changes.send((lines, adopt)).await {
+            adopt();
+        }
+        generation.await.map_err(|_| "the address lists are no longer kept; restart".to_owned())
     }
 }
 

@@ -86,23 +86,21 @@ impl Reloader {
             }
             Err(error) => Err(format!("the reading of the policy failed: {error}")),
         };
-        match outcome {
+        let outcome = match outcome {
             Ok((loaded, lines, keys)) => {
                 self.proxy.keys.change(keys);
-                let generation = self.take(loaded);
-                self.lists.change(lines).await;
-                Ok(generation)
+                self.take(loaded, lines).await
             }
-            Err(problems) => {
-                self.proxy.metrics.set_reload_failed();
-                self.source.readings.refused(&problems);
-                for problem in problems.lines() {
-                    tracing::error!(msg = "policy problem", problem);
-                }
-                tracing::error!(msg = "policy not reloaded", detail = "the one in use stays");
-                Err(problems)
+            Err(problems) => Err(problems),
+        };
+        outcome.inspect_err(|problems| {
+            self.proxy.metrics.set_reload_failed();
+            self.source.readings.refused(problems);
+            for problem in problems.lines() {
+                tracing::error!(msg = "policy problem", problem);
             }
-        }
+            tracing::error!(msg = "policy not reloaded", detail = "the one in use stays");
+        })
     }
 
     fn with_lines(&self, loaded: Loaded) -> Result<(Loaded, Lines, keys::Lines), String> {
@@ -111,16 +109,16 @@ impl Reloader {
         Ok((loaded, lines, keys))
     }
 
-    fn take(&self, loaded: Loaded) -> u64 {
+    async fn take(&self, loaded: Loaded, lines: Lines) -> Result<u64, String> {
         policy_file::warn(&loaded);
         self.source.readings.taken(self.proxy.clock.wall(), &loaded.warnings);
         let new = loaded.policy;
         self.proxy.gate.adopt(&new);
         (self.adopt)(&new);
         let principals = new.principals.len();
-        let generation = self.proxy.live.publish_policy(new);
+        let generation = self.lists.change(new, lines).await?;
         self.proxy.metrics.set_reloaded(self.proxy.clock.wall());
         tracing::info!(msg = "policy reloaded", generation, principals);
-        generation
+        Ok(generation)
     }
 }

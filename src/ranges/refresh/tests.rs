@@ -287,6 +287,16 @@ async fn a_changed_policy_keeps_what_stays() {
     assert!(house.served("office").unwrap().contains("8.8.8.8".parse().unwrap()));
     assert_eq!((fake.requests().len(), other.requests().len()), (1, 1));
     assert!(other.requests()[0].contains("\r\naccept: text/plain, */*;q=0.1\r\n"), "{:?}", other.requests());
+    let published = house.published.len();
+    house.refresher.change(Lines::new(vec![text.clone(), github(&fake.url)], None).unwrap()).await;
+    house.settle().await;
+    assert_eq!(house.published.len(), published, "the same once more");
+    // By other rules it is another set, which was dropped; what is kept of it on disk is good by them too.
+    let mut private = text.clone();
+    private.lists[0].allow_private = true;
+    house.refresher.change(Lines::new(vec![private, github(&fake.url)], None).unwrap()).await;
+    house.settle().await;
+    assert_eq!(house.published.len(), published + 1, "published anew");
     house.refresher.change(Lines::new(vec![text], None).unwrap()).await;
     house.settle().await;
     assert!(house.served("actions").is_none() && house.served("office").is_some());
