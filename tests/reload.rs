@@ -239,6 +239,47 @@ fn a_hash_that_needs_too_much_memory_leaves_the_old_policy_in_use() {
     }
 }
 
+/// A slip in the name of a list must not shut out whom the list admits. At the start there is nobody to shut out.
+#[test]
+fn a_list_whose_file_is_not_there_leaves_the_old_policy_and_its_list_in_use() {
+    let upstream = Upstream::start(|_| ok());
+    let listed = |file: &str| {
+        let text = with(&policy("a", "one"), "from: anywhere", "from: { require: [office] }");
+        with(
+            &text,
+            "version: 1",
+            &format!("version: 1\nsources: {{ office: {{ file: {file}, listeners: [default] }} }}"),
+        )
+    };
+    let start = Start::new(&listed("office.txt"), &upstream.url()).flag("--policy.watch-interval", "1s");
+    let start = start.flag("--ranges.ready-timeout", "0s").env("PUSHGUARD_WEB_ENABLE_LIFECYCLE", "true");
+    let guard = start.run();
+    push("one").send(guard.address()).is(403, "ranges_unavailable", "it may come later than the start");
+    let write_list = |name: &str, list: &str| std::fs::write(guard.folder.path().join(name), list).unwrap();
+    write_list("office.txt", "127.0.0.1\n");
+    let becomes = |reason: &str| {
+        common::wait_for(reason, || (push("one").send(guard.address()).reason() == reason).then_some(()));
+    };
+    becomes("");
+
+    wait_again(&guard, "policy not reloaded", || write(&guard, &listed("offcie.txt")));
+    let text = reload(&guard).is(500, "", "a slip").text();
+    let told = "sources.office.file: the list office cannot be read: ";
+    assert!(text.contains(told) && text.contains("offcie.txt: No such file or directory"), "{text}");
+    assert!(text.contains("put it there, or write its right name"), "{text}");
+    push("one").send(guard.address()).is(200, "", "the list that is held");
+    // The file that was missed is waited for, and is what is served then.
+    wait_again(&guard, "policy reloaded", || write_list("offcie.txt", "127.0.0.9\n"));
+    becomes("source_not_allowed");
+
+    // Of a list that stays the file may be away: what is held is good.
+    wait_again(&guard, "policy reloaded", || write(&guard, &listed("office.txt")));
+    becomes("");
+    std::fs::remove_file(guard.folder.path().join("office.txt")).unwrap();
+    wait_again(&guard, "policy reloaded", || write(&guard, &with(&listed("office.txt"), "job: one", "job: [one, b]")));
+    push("b").send(guard.address()).is(200, "", "the same list");
+}
+
 #[test]
 fn what_was_spent_stays_spent_and_what_needs_a_restart_is_refused() {
     let upstream = Upstream::start(|_| ok());

@@ -5,6 +5,8 @@ use super::memory::{Tls, Worst};
 use crate::cli::random;
 use crate::config::{Fingerprint, Loaded, Problem, Problems, Secrets, load_noting};
 use crate::policy::{Limits, Policy};
+use crate::ranges::ask::read_file;
+use crate::ranges::feed::{Feed, Origin};
 use ring::rand::SystemRandom;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -55,21 +57,21 @@ impl Watched {
 impl PolicyFile {
     /// Reads it for the first time. Blocks on the file system.
     pub(super) fn read(&self) -> Reading {
-        self.read_again(BTreeSet::from([self.file.clone()]))
+        self.read_again(BTreeSet::from([self.file.clone()]), None)
     }
 
-    /// Reads it after `watched`. Blocks on the file system.
-    pub(super) fn reread(&self, watched: &Watched) -> Reading {
-        self.read_again(watched.files.clone())
+    /// Reads it after `watched`, to take the place of `used`. Blocks on the file system.
+    pub(super) fn reread(&self, watched: &Watched, used: &Policy) -> Reading {
+        self.read_again(watched.files.clone(), Some(used))
     }
 
     /// What the files hold is noted before they are read, so that no change is missed. Which files there are is only
     /// known behind it, so a policy that names others than before is read twice.
-    fn read_again(&self, mut files: BTreeSet<PathBuf>) -> Reading {
+    fn read_again(&self, mut files: BTreeSet<PathBuf>, used: Option<&Policy>) -> Reading {
         loop {
             let fingerprint = Fingerprint::of(&files);
             let mut named = BTreeSet::new();
-            let outcome = self.load(&mut named);
+            let outcome = self.load(&mut named, used);
             // A file that a broken policy no longer names may still be the one that mends it.
             let complete = if outcome.is_ok() { named == files } else { named.is_subset(&files) };
             if complete {
@@ -83,7 +85,7 @@ impl PolicyFile {
         }
     }
 
-    fn load(&self, files: &mut BTreeSet<PathBuf>) -> Result<Loaded, Problems> {
+    fn load(&self, files: &mut BTreeSet<PathBuf>, used: Option<&Policy>) -> Result<Loaded, Problems> {
         let file = &self.file;
         let loaded = load_noting(file, Secrets::Required, &mut random::decoys(&SystemRandom::new()), files)?;
         let unbound = loaded.policy.named_listeners.iter().filter(|(name, _)| !self.listeners.contains(name));
@@ -105,7 +107,9 @@ impl PolicyFile {
             message: "no listener asks clients for certificates; start with --web.tls-client-ca-file [NAME=]FILE"
                 .to_owned(),
         });
-        let list: Vec<Problem> = unbound.chain(too_large).chain(unasked).chain(self.dear(&loaded.policy)).collect();
+        let away = used.map(|used| away(&loaded.policy, used, files)).unwrap_or_default();
+        let others = self.dear(&loaded.policy).into_iter().chain(away);
+        let list: Vec<Problem> = unbound.chain(too_large).chain(unasked).chain(others).collect();
         if list.is_empty() { Ok(loaded) } else { Err(Problems { file: file.clone(), list, unreadable: false }) }
     }
 
@@ -133,6 +137,27 @@ impl PolicyFile {
         }
         problems
     }
+}
+
+/// Lists in files that cannot be read, where that would end one that is served, or begin with none. `files` gets those
+/// files: they are what may mend it.
+fn away(new: &Policy, used: &Policy, files: &mut BTreeSet<PathBuf>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for Feed { name, origin, .. } in &new.ranges.feeds {
+        let Origin::File(file) = origin else { continue };
+        if new.ranges.origin(name) == used.ranges.origin(name) {
+            continue;
+        }
+        if let Err(error) = read_file(file) {
+            let message = format!(
+                "the list {name} cannot be read: {}: {error}; put it there, or write its right name",
+                file.display()
+            );
+            problems.push(Problem { line: None, path: format!("sources.{name}.file"), message });
+            files.insert(file.clone());
+        }
+    }
+    problems
 }
 
 /// Logs what a policy allows but probably does not mean.

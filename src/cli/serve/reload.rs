@@ -78,8 +78,8 @@ impl Reloader {
 
     /// Reads the policy and takes it into use; answers its generation, or all its problems.
     async fn reload(&mut self) -> Result<u64, String> {
-        let (source, watched) = (self.source.clone(), self.watched.clone());
-        let outcome = match spawn_blocking(move || source.reread(&watched)).await {
+        let (source, watched, used) = (self.source.clone(), self.watched.clone(), self.proxy.live.load());
+        let outcome = match spawn_blocking(move || source.reread(&watched, &used.policy)).await {
             Ok(reading) => {
                 self.watched = reading.watched;
                 reading.outcome.map_err(|problems| problems.to_string()).and_then(|loaded| self.with_lines(loaded))
