@@ -12,7 +12,6 @@ use crate::inventory::Reservation;
 use crate::limit::{Entry, Ledger, Rate};
 use crate::policy::{Limits, Policy, World, source_value};
 use crate::request::Head;
-use arc_swap::ArcSwap;
 use std::sync::Arc;
 
 /// What outlives a request: spent quotas, verified passwords, the verifier.
@@ -23,7 +22,7 @@ pub struct Gate {
     /// By the rule's name: per source, and per source and user.
     login_rates: LoginRates,
     cache: Cache,
-    verifier: ArcSwap<Verifier>,
+    verifier: Verifier,
     attempts: Attempts<(String, [u8; 32]), Result<(), LoginFailure>>,
     undecided: Undecided,
     limits: Limits,
@@ -56,11 +55,7 @@ impl Gate {
             logins: Ledger::new(limits.quota_keys),
             login_rates: login_rates(&limits),
             cache: Cache::new(limits.login_cache_entries, limits.login_cache, cache_key),
-            verifier: ArcSwap::from_pointee(Verifier::new(Size {
-                memory_kib,
-                workers: limits.login_workers,
-                queue: limits.login_queue,
-            })),
+            verifier: Verifier::new(Size { memory_kib, workers: limits.login_workers, queue: limits.login_queue }),
             attempts: Attempts::default(),
             undecided: Undecided::default(),
             limits,
@@ -106,11 +101,7 @@ impl Gate {
     /// Makes ready for a policy that is about to be taken into use: the verifier has room for its hashes, and every
     /// password is verified anew. Quotas stay as they are.
     pub fn adopt(&self, new: &Policy) {
-        let needed = new.verifier_memory_kib();
-        let verifier = self.verifier.load();
-        if needed > verifier.max_memory_kib() {
-            self.verifier.store(Arc::new(verifier.with_memory(needed)));
-        }
+        self.verifier.make_room(new.verifier_memory_kib());
         self.cache.clear();
     }
 
@@ -121,7 +112,7 @@ impl Gate {
 
     /// Passwords hashed since the start.
     pub fn hashes(&self) -> u64 {
-        self.verifier.load().hashes()
+        self.verifier.hashes()
     }
 
     /// Whether the password holds. Equal attempts at one time share one answer, and so one hash and one reservation: a
@@ -171,9 +162,8 @@ impl Gate {
         let _under_way = self.pay(source, &claim.username).await?;
         let left = self.limits.login_wait.saturating_sub(self.clock.tick().since(came));
         let refund = || budgets.iter().for_each(|budget| self.logins.refund(budget));
-        let verifier = self.verifier.load_full();
         let (hashes, password) = (claim.hashes.clone(), claim.password.clone());
-        match verifier.verify(source, hashes, password, left).await {
+        match self.verifier.verify(source, hashes, password, left).await {
             Ok(Some(index)) if claim.principal.is_some() => {
                 refund();
                 if let Some(hash) = claim.hashes.get(index) {

@@ -280,6 +280,33 @@ fn a_list_whose_file_is_not_there_leaves_the_old_policy_and_its_list_in_use() {
     push("b").send(guard.address()).is(200, "", "the same list");
 }
 
+/// What a policy needs is counted, and the policy before it is not: there is never room for both.
+#[test]
+fn costlier_hashes_take_the_place_of_the_old_ones_in_memory() {
+    const ARENA_KIB: u64 = 40_000;
+    let hash =
+        |m: u64| format!("$argon2id$v=19$m={m},t=3,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g\n");
+    let upstream = Upstream::start(|_| ok());
+    let start = Start::new(&quickstart(), &upstream.url()).flag("--policy.watch-interval", "0s");
+    let secret = start.folder.path().join("ci.phc");
+    std::fs::write(&secret, hash(ARENA_KIB)).unwrap();
+    let guard = start.flag("--login.timeout", "60s").env("PUSHGUARD_WEB_ENABLE_LIFECYCLE", "true").run();
+    let peak_kib = || -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", guard.pid())).unwrap();
+        let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+        peak.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let guess = || push("ci").basic("ci", "a guess").send(guard.address()).is(401, "credential_rejected", "a guess");
+    guess();
+    let before = peak_kib();
+    assert!(before > ARENA_KIB, "{before} KiB with the first arena");
+    std::fs::write(&secret, hash(ARENA_KIB + 500)).unwrap();
+    reload(&guard).is(200, "", "costlier by a little");
+    guess();
+    let more = peak_kib().saturating_sub(before);
+    assert!(more < ARENA_KIB / 2, "{more} KiB more at the reload");
+}
+
 #[test]
 fn what_was_spent_stays_spent_and_what_needs_a_restart_is_refused() {
     let upstream = Upstream::start(|_| ok());

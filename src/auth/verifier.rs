@@ -15,7 +15,7 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 use thiserror::Error;
@@ -45,13 +45,15 @@ pub struct Verifier {
     /// How many workers run; started ones never end before the queue closes.
     running: Mutex<usize>,
     hashes: Arc<AtomicU64>,
-    size: Size,
+    /// The arena that each worker has before its next hash, KiB.
+    arena_kib: Arc<AtomicU32>,
+    workers: usize,
 }
 
 /// How much a verifier may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// The arena of each worker, KiB.
+    /// The arena of each worker at first, KiB.
     pub memory_kib: u32,
     /// Workers, at least one.
     pub workers: usize,
@@ -71,25 +73,23 @@ impl Verifier {
     /// With 0 KiB nothing is started before it is needed. Where the memory or a thread cannot be had, every
     /// [`verify`](Self::verify) tries again, and answers [`Busy::Worker`] as long as there is no worker at all.
     pub fn new(size: Size) -> Self {
-        Self::counting(size, Arc::default())
-    }
-
-    fn counting(size: Size, hashes: Arc<AtomicU64>) -> Self {
-        let verifier = Self { queue: Arc::new(Queue::new(size.queue)), running: Mutex::new(0), hashes, size };
+        let verifier = Self {
+            queue: Arc::new(Queue::new(size.queue)),
+            running: Mutex::new(0),
+            hashes: Arc::default(),
+            arena_kib: Arc::new(size.memory_kib.into()),
+            workers: size.workers,
+        };
         if size.memory_kib > 0 {
             let _ = verifier.start();
         }
         verifier
     }
 
-    /// Another verifier with arenas of `memory_kib`, to take the place of this one; it counts on where this one is.
-    pub fn with_memory(&self, memory_kib: u32) -> Self {
-        Self::counting(Size { memory_kib, ..self.size }, Arc::clone(&self.hashes))
-    }
-
-    /// The size of an arena, KiB.
-    pub fn max_memory_kib(&self) -> u32 {
-        self.size.memory_kib
+    /// Makes the arenas at least so large. Each worker gives back the one that it has before it takes the larger one,
+    /// and not before its next job, so that there are never both and no job fails of it.
+    pub fn make_room(&self, memory_kib: u32) {
+        self.arena_kib.fetch_max(memory_kib, Ordering::SeqCst);
     }
 
     /// The position of the first of `hashes` that `password` matches; `None` if it matches none of them.
@@ -125,7 +125,7 @@ impl Verifier {
 
     /// Whether the arena is large enough for `hash`; if not, [`verify`](Self::verify) can only answer [`Busy::Memory`].
     pub fn fits(&self, hash: &PasswordHash) -> bool {
-        hash.memory_kib() <= self.size.memory_kib
+        hash.memory_kib() <= self.arena_kib.load(Ordering::SeqCst)
     }
 
     /// How many hashes were begun since the start, decoys included.
@@ -136,7 +136,7 @@ impl Verifier {
     /// Starts the workers that do not run yet. One that does is enough.
     fn start(&self) -> Result<(), Busy> {
         let mut running = self.running.lock();
-        while *running < self.size.workers.max(1) {
+        while *running < self.workers.max(1) {
             let started = self.computation().and_then(|compute| start(self.queue.clone(), compute));
             match started {
                 Ok(()) => *running += 1,
@@ -148,9 +148,16 @@ impl Verifier {
     }
 
     fn computation(&self) -> io::Result<impl FnMut(&Job) -> Result<Option<usize>, PhcError> + Send + 'static> {
-        let mut arena = new_arena(self.size.memory_kib).ok_or(io::ErrorKind::OutOfMemory)?;
-        let counter = Arc::clone(&self.hashes);
+        let (wanted, counter) = (Arc::clone(&self.arena_kib), Arc::clone(&self.hashes));
+        let mut held = wanted.load(Ordering::SeqCst);
+        let mut arena = new_arena(held).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(move |job: &Job| {
+            let needed = wanted.load(Ordering::SeqCst);
+            if held < needed {
+                (held, arena) = (0, Vec::new());
+                arena = new_arena(needed).ok_or(PhcError::Compute(argon2::Error::OutOfMemory))?;
+                held = needed;
+            }
             job.hashes.iter().enumerate().try_fold(None, |found: Option<usize>, (index, hash)| {
                 counter.fetch_add(1, Ordering::Relaxed);
                 // No early end at a match: the time taken must not tell which hash it was, or that there was one.
@@ -169,7 +176,7 @@ impl Drop for Verifier {
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Verifier").field("arena_kib", &self.arena_kib).finish_non_exhaustive()
     }
 }
 

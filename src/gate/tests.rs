@@ -90,11 +90,10 @@ async fn every_failed_login_costs_one_hash_and_a_remembered_or_throttled_one_non
 /// A run that pushes several times at once is one login, right or wrong: one hash, and one guess of five.
 #[tokio::test]
 async fn equal_logins_at_one_time_cost_one_hash_and_one_guess() {
-    let house = house();
-    let real = house.gate.verifier.load_full();
+    let mut house = house();
     // It finds every password right, so that only who is known passes, and waits for a go: until then all have come.
     let (gated, go, begins) = crate::auth::verifier::tests::gated(8);
-    house.gate.verifier.store(Arc::new(gated));
+    let real = std::mem::replace(&mut house.gate.verifier, gated);
     for (user, reason) in [("nobody", Some(Reason::CredentialRejected)), ("ci", None)] {
         let head = head(user, "same");
         let log_in = || house.log_in(&head);
@@ -106,7 +105,7 @@ async fn equal_logins_at_one_time_cost_one_hash_and_one_guess() {
         assert!([a, b, c, d].iter().all(|(found, _)| *found == reason), "{user}");
         assert_eq!(begins.try_iter().count(), 1, "{user}");
     }
-    house.gate.verifier.store(real);
+    house.gate.verifier = real;
     for expected in [Some(Reason::CredentialRejected); 4].into_iter().chain([Some(Reason::LoginThrottled)]) {
         assert_eq!(house.log_in(&head("nobody", "guess")).await.0, expected, "one of five guesses was spent");
     }
@@ -120,12 +119,7 @@ async fn equal_logins_at_one_time_cost_one_hash_and_one_guess() {
 /// More right passwords at once than may be wrong are no failure; as many wrong ones are.
 #[tokio::test]
 async fn logins_at_one_time_are_throttled_once_they_have_failed() {
-    let house = house();
-    let real = house.gate.verifier.load_full();
-    let (gated, go, _begins) = crate::auth::verifier::tests::gated(8);
-    house.gate.verifier.store(Arc::new(gated));
-    let heads: Vec<Head> = (0..12).map(|n| head("ci", &format!("password {n}"))).collect();
-    let all = || async {
+    async fn all(house: &House, heads: &[Head]) -> Vec<Option<Reason>> {
         let mut logins: Vec<_> = heads.iter().map(|head| Box::pin(house.log_in(head))).collect();
         let mut found = Vec::new();
         std::future::poll_fn(|context| {
@@ -140,12 +134,16 @@ async fn logins_at_one_time_are_throttled_once_they_have_failed() {
         })
         .await;
         found
-    };
+    }
+    let mut house = house();
+    let (gated, go, _begins) = crate::auth::verifier::tests::gated(8);
+    let real = std::mem::replace(&mut house.gate.verifier, gated);
+    let heads: Vec<Head> = (0..12).map(|n| head("ci", &format!("password {n}"))).collect();
     heads.iter().for_each(|_| go.send(()).unwrap());
-    assert_eq!(all().await, [None; 12], "each is right, and five may fail");
-    house.gate.verifier.store(real);
+    assert_eq!(all(&house, &heads).await, [None; 12], "each is right, and five may fail");
+    house.gate.verifier = real;
     house.gate.cache.clear();
-    let found = all().await;
+    let found = all(&house, &heads).await;
     let count = |reason| found.iter().filter(|found| **found == Some(reason)).count();
     assert_eq!((count(Reason::CredentialRejected), count(Reason::LoginThrottled)), (5, 7), "{found:?}");
 }

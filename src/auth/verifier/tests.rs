@@ -23,7 +23,13 @@ where
 {
     let jobs = Arc::new(Queue::new(queue));
     start(jobs.clone(), compute).unwrap();
-    Verifier { queue: jobs, running: Mutex::new(1), hashes: Arc::default(), size: size(8, queue) }
+    manned(jobs, 1, 1)
+}
+
+/// A verifier with that queue, for so many workers, of which some run already.
+fn manned(queue: Arc<Queue<Job>>, running: usize, workers: usize) -> Verifier {
+    let running = Mutex::new(running);
+    Verifier { queue, running, hashes: Arc::default(), arena_kib: Arc::new(8.into()), workers }
 }
 
 /// A verifier whose worker waits for a go before each answer; it reports each job that it begins.
@@ -85,6 +91,26 @@ async fn a_hash_beyond_the_arena_is_no_verdict() {
     assert_eq!(none.verify("source", cheap(&["a"]), secret("a"), LONG).await, Err(Busy::Memory));
     assert_eq!(none.verify("source", cheap(&[]), secret("a"), LONG).await, Ok(None));
     assert_eq!(*none.running.lock(), 0, "a verifier without hashes needs no thread");
+}
+
+/// Room for a costlier hash is made while logins wait, and fails none of them.
+#[tokio::test]
+async fn an_arena_grows_between_two_jobs() {
+    let text = super::super::phc::hash(&secret("correct horse"), [1; 16]).unwrap();
+    let costly: Arc<[PasswordHash]> = [PasswordHash::parse(&text).unwrap()].into();
+    let verifier = Verifier::new(Size { workers: 2, ..size(8, 8) });
+    let log_in = |hashes, password| verifier.verify("source", hashes, secret(password), LONG);
+    assert_eq!(log_in(costly.clone(), "correct horse").await, Err(Busy::Memory));
+    let grow = async {
+        tokio::task::yield_now().await;
+        verifier.make_room(costly[0].memory_kib());
+        log_in(costly.clone(), "correct horse").await
+    };
+    let (a, b, c, grown) =
+        tokio::join!(log_in(cheap(&["a"]), "a"), log_in(cheap(&["a"]), "b"), log_in(cheap(&["a"]), "a"), grow);
+    assert_eq!((a, b, c, grown), (Ok(Some(0)), Ok(None), Ok(Some(0)), Ok(Some(0))));
+    verifier.make_room(8);
+    assert_eq!(log_in(costly.clone(), "wrong").await, Ok(None), "it never shrinks");
 }
 
 #[tokio::test]
@@ -158,8 +184,7 @@ fn dropping_the_verifier_ends_the_thread() {
 async fn a_worker_that_could_not_be_started_is_started_when_it_is_needed() {
     let verifier = Verifier::new(size(8, 4));
     verifier.queue.close();
-    let verifier =
-        Verifier { queue: Arc::new(Queue::new(4)), running: Mutex::new(0), hashes: Arc::default(), size: size(8, 4) };
+    let verifier = manned(Arc::new(Queue::new(4)), 0, 1);
     assert_eq!(verifier.verify("source", cheap(&["a"]), secret("a"), LONG).await, Ok(Some(0)));
 }
 
@@ -180,7 +205,7 @@ async fn workers_share_one_queue() {
         start(jobs.clone(), compute).unwrap();
     }
     let two = Size { memory_kib: 8, workers: 2, queue: 4 };
-    let verifier = Arc::new(Verifier { queue: jobs, running: Mutex::new(2), hashes: Arc::default(), size: two });
+    let verifier = Arc::new(manned(jobs, 2, 2));
     let all: Vec<_> = ["a", "b", "c"]
         .map(|name| {
             let verifier = verifier.clone();
