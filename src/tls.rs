@@ -16,11 +16,11 @@ pub use error::TlsError;
 
 use arc_swap::ArcSwap;
 use certificate::validity;
-use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub struct ServerTls {
     pub config: Arc<ServerConfig>,
     /// When the certificate holds.
     pub validity: Validity,
+    /// Who may sign the certificates of clients.
+    authorities: Arc<RootCertStore>,
 }
 
 impl TlsFiles {
@@ -65,11 +67,14 @@ impl TlsFiles {
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(|e| TlsError::Library(e.to_string()))?;
         let resolver = Arc::new(SingleCertAndKey::from(certified));
+        let authorities =
+            self.clients.as_ref().map(|clients| client_auth::authorities(&clients.ca_file)).transpose()?;
+        let authorities = Arc::new(authorities.unwrap_or_else(RootCertStore::empty));
         let mut config = match &self.clients {
             None => builder.with_no_client_auth().with_cert_resolver(resolver),
             Some(clients) => {
-                let mut config =
-                    builder.with_client_cert_verifier(clients.verifier(provider)?).with_cert_resolver(resolver);
+                let verifier = clients.verifier(authorities.clone(), provider)?;
+                let mut config = builder.with_client_cert_verifier(verifier).with_cert_resolver(resolver);
                 // A resumed session would stand for a certificate that nobody looked at again.
                 config.session_storage = Arc::new(NoServerSessionStorage {});
                 config.send_tls13_tickets = 0;
@@ -77,7 +82,7 @@ impl TlsFiles {
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(ServerTls { config: Arc::new(config), validity })
+        Ok(ServerTls { config: Arc::new(config), validity, authorities })
     }
 
     fn certified(&self, chain: pem::Chain, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
@@ -104,6 +109,13 @@ impl LiveTls {
     /// What the next handshake uses.
     pub fn load(&self) -> Arc<ServerTls> {
         self.0.load_full()
+    }
+
+    /// Whether every authority that a handshake went by may still sign certificates of clients.
+    pub fn trusts_as(&self, handshake: &Arc<ServerTls>) -> bool {
+        let now = self.load();
+        let trusted = |authority| now.authorities.roots.contains(authority);
+        Arc::ptr_eq(&now, handshake) || handshake.authorities.roots.iter().all(trusted)
     }
 
     /// Takes the place of what is used; connections that stand keep theirs.

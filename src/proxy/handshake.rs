@@ -4,6 +4,7 @@ use super::connections::Place;
 use super::listener::{Handler, Listener};
 use super::wire::{AnswerHead, Wire};
 use crate::clock::Tick;
+use crate::tls::ServerTls;
 use parking_lot::Mutex;
 use rustls::{AlertDescription, Error};
 use std::borrow::Cow;
@@ -86,12 +87,18 @@ fn concerns_certificate(alert: AlertDescription) -> bool {
 
 impl<H: Handler> Listener<H> {
     /// Does the handshake where the listener speaks TLS; none where the connection has come to its end.
-    pub(super) async fn secured(&self, mut wire: Wire, peer: IpAddr, place: &Place) -> Option<Wire> {
-        let Some(tls) = &self.tls else { return Some(wire) };
+    pub(super) async fn secured(
+        &self,
+        mut wire: Wire,
+        tls: Option<&ServerTls>,
+        peer: IpAddr,
+        place: &Place,
+    ) -> Option<Wire> {
+        let Some(tls) = tls else { return Some(wire) };
         let waiting = place.waits();
         let handshake = tokio::select! {
             biased;
-            done = timeout(self.limits.handshake, wire.secure(tls.load().config.clone())) => done,
+            done = timeout(self.limits.handshake, wire.secure(tls.config.clone())) => done,
             () = waiting.called() => return None,
         };
         if !waiting.end() {

@@ -9,7 +9,7 @@ use crate::decision::Denial;
 use crate::metrics::Metrics;
 use crate::policy::{Limit, Limits};
 use crate::request::RawHead;
-use crate::tls::LiveTls;
+use crate::tls::{LiveTls, ServerTls};
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::Stream;
@@ -121,7 +121,8 @@ impl<H: Handler> Listener<H> {
             };
             announced = client;
         }
-        let Some(mut wire) = self.secured(wire, peer, &place).await else { return };
+        let tls = self.tls.as_ref().map(|tls| tls.load());
+        let Some(mut wire) = self.secured(wire, tls.as_deref(), peer, &place).await else { return };
         loop {
             let mut started = self.clock.tick();
             let waiting = place.waits();
@@ -139,7 +140,7 @@ impl<H: Handler> Listener<H> {
                 NextHead::Idle => return self.metrics.count_limit(Limit::Idle.name()),
                 NextHead::Ended => return,
             };
-            if wire.outlived_its_certificate(self.clock.wall()) {
+            if wire.outlived_its_certificate(self.clock.wall()) || self.distrusts(&wire, tls.as_ref()) {
                 return;
             }
             let _counted = InFlight::enter(&self.in_flight);
@@ -154,6 +155,12 @@ impl<H: Handler> Listener<H> {
                 };
             }
         }
+    }
+
+    /// Whether the client showed a certificate, and an authority that it may have been signed by is none any more.
+    fn distrusts(&self, wire: &Wire, handshake: Option<&Arc<ServerTls>>) -> bool {
+        let now = self.tls.as_ref().filter(|_| wire.certificate().is_some());
+        now.zip(handshake).is_some_and(|(now, handshake)| !now.trusts_as(handshake))
     }
 
     /// The client that the peer announces; none where the connection must end.

@@ -24,9 +24,12 @@ pub struct ClientAuth {
 }
 
 impl ClientAuth {
-    /// Reads the authorities. Blocks on the file system.
-    pub(super) fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-        let roots = Arc::new(authorities(&self.ca_file)?);
+    /// Verifies certificates by those authorities.
+    pub(super) fn verifier(
+        &self,
+        roots: Arc<RootCertStore>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
         let builder = WebPkiClientVerifier::builder_with_provider(roots, provider);
         let builder = if self.required { builder } else { builder.allow_unauthenticated() };
         builder.build().map_err(|e| TlsError::Library(e.to_string()))

@@ -69,6 +69,15 @@ impl House {
         self.try_send(shows, request).expect("a handshake")
     }
 
+    /// Changes files and waits until the log says what came of it.
+    fn reload(&self, msg: &str, change: impl FnOnce()) {
+        let count = || self.guard.log.lines().iter().filter(|line| line.get("msg") == msg).count();
+        let before = count();
+        change();
+        self.guard.signal("HUP");
+        wait_for(msg, || (count() > before).then_some(()));
+    }
+
     fn refused(&self) -> f64 {
         let series = "pushguard_tls_handshake_failures_total{listener=\"default\",cause=\"client_certificate\"}";
         self.guard.metric(series).unwrap_or(0.0)
@@ -175,13 +184,7 @@ fn changed_authorities_are_taken_into_use_and_broken_ones_are_not() {
     let file = house.guard.folder.path().join("clients.pem");
     let (old, next) = (house.issue(&[SPIFFE]), Authority::new("the next"));
     let new = next.issue_client(&[SPIFFE], days(1));
-    let change = |text: &str, msg: &str| {
-        let count = || house.guard.log.lines().iter().filter(|line| line.get("msg") == msg).count();
-        let before = count();
-        std::fs::write(&file, text).unwrap();
-        house.guard.signal("HUP");
-        wait_for(msg, || (count() > before).then_some(()));
-    };
+    let change = |text: &str, msg: &str| house.reload(msg, || std::fs::write(&file, text).unwrap());
     assert!(house.try_send(Some(&new), &push("ci")).is_none(), "before");
     change(&format!("{}{}", house.clients.pem(), next.pem()), "certificate reloaded");
     for pair in [&old, &new] {
@@ -217,6 +220,39 @@ fn a_connection_ends_with_its_certificate() {
     let before = house.upstream.seen().len();
     connection.send(push("ci").bytes());
     assert!(connection.try_receive("POST").is_err(), "after its end");
+    assert_eq!(house.upstream.seen().len(), before);
+}
+
+/// Nor than whose word it was taken by. What does not concern that word ends no connection.
+#[test]
+fn a_connection_ends_with_the_authority_of_its_certificate() {
+    let house = House::start("optional");
+    let (folder, next) = (house.guard.folder.path(), Authority::new("the next"));
+    let open = |shows: Option<&Pair>| {
+        let tcp = TcpStream::connect(house.guard.address()).unwrap();
+        authority::secure(house.servers.client(shows), tcp).unwrap().0
+    };
+    let anybody = push("ci").basic("ci", PASSWORD);
+    let (mut certified, mut plain) = (open(Some(&house.issue(&[SPIFFE]))), open(None));
+    let authorities = |text: &str| std::fs::write(folder.join("clients.pem"), text).unwrap();
+    let both = format!("{}{}", next.pem(), house.clients.pem());
+    let changes: [(&str, &dyn Fn()); 3] = [
+        ("nothing", &|| ()),
+        ("another certificate of the server", &|| drop(house.servers.issue(days(90)).write(folder))),
+        ("one authority more", &|| authorities(&both)),
+    ];
+    for (case, change) in changes {
+        if case != "nothing" {
+            house.reload("certificate reloaded", change);
+        }
+        certified.exchange(&push("ci")).is(200, "", case);
+        plain.exchange(&anybody).is(200, "", case);
+    }
+    house.reload("certificate reloaded", || authorities(&next.pem()));
+    plain.exchange(&anybody).is(200, "", "it showed no certificate");
+    let before = house.upstream.seen().len();
+    certified.send(push("ci").bytes());
+    assert!(certified.try_receive("POST").is_err(), "its authority is gone");
     assert_eq!(house.upstream.seen().len(), before);
 }
 
