@@ -57,25 +57,35 @@ impl Watched {
 impl PolicyFile {
     /// Reads it for the first time. Blocks on the file system.
     pub(super) fn read(&self) -> Reading {
-        self.read_again(BTreeSet::from([self.file.clone()]), None)
+        self.read_again(BTreeSet::from([self.file.clone()]), |files| self.load(files, None))
     }
 
     /// Reads it after `watched`, to take the place of `used`. Blocks on the file system.
     pub(super) fn reread(&self, watched: &Watched, used: &Policy) -> Reading {
-        self.read_again(watched.files.clone(), Some(used))
+        self.read_again(watched.files.clone(), |files| self.load(files, Some(used)))
     }
 
     /// What the files hold is noted before they are read, so that no change is missed. Which files there are is only
-    /// known behind it, so a policy that names others than before is read twice.
-    fn read_again(&self, mut files: BTreeSet<PathBuf>, used: Option<&Policy>) -> Reading {
+    /// known behind it, so a policy that names others than before is read twice. What changed while it was read may be
+    /// half of something, and is left to the next look.
+    fn read_again(
+        &self,
+        mut files: BTreeSet<PathBuf>,
+        load: impl Fn(&mut BTreeSet<PathBuf>) -> Result<Loaded, Problems>,
+    ) -> Reading {
         loop {
             let fingerprint = Fingerprint::of(&files);
             let mut named = BTreeSet::new();
-            let outcome = self.load(&mut named, used);
+            let outcome = load(&mut named);
             // A file that a broken policy no longer names may still be the one that mends it.
             let complete = if outcome.is_ok() { named == files } else { named.is_subset(&files) };
-            if complete {
+            if complete && Fingerprint::of(&files) == fingerprint {
                 return Reading { outcome, watched: Watched { files, fingerprint } };
+            }
+            if complete {
+                // That of no file: whatever they hold at the next look was not read.
+                let watched = Watched { files, fingerprint: Fingerprint::of(&BTreeSet::new()) };
+                return Reading { outcome: outcome.and_then(|_| Err(self.changing())), watched };
             }
             if outcome.is_ok() {
                 files = named;
@@ -83,6 +93,13 @@ impl PolicyFile {
                 files.extend(named);
             }
         }
+    }
+
+    fn changing(&self) -> Problems {
+        let message = "it, or a file that it names, was changed while it was read; it is read again when that is over, \
+                       or when asked to";
+        let problem = Problem { line: None, path: String::new(), message: message.to_owned() };
+        Problems { file: self.file.clone(), list: vec![problem], unreadable: true }
     }
 
     fn load(&self, files: &mut BTreeSet<PathBuf>, used: Option<&Policy>) -> Result<Loaded, Problems> {
@@ -164,5 +181,55 @@ fn away(new: &Policy, used: &Policy, files: &mut BTreeSet<PathBuf>) -> Vec<Probl
 pub(super) fn warn(loaded: &Loaded) {
     for warning in &loaded.warnings.list {
         tracing::warn!(msg = "policy warning", problem = warning.in_file(&loaded.warnings.file));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The file is written in place: between the look at it and its reading, or while it is read.
+    #[test]
+    fn what_changes_while_it_is_read_is_left_to_the_next_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits::default();
+        let file = PolicyFile {
+            file: folder.path().join("policy.yaml"),
+            listeners: Vec::new(),
+            body_bytes: limits.body_bytes,
+            limits,
+            asks_clients: false,
+            memory: None,
+            readings: Arc::default(),
+        };
+        let write = |text: &str| std::fs::write(&file.file, text).unwrap();
+        let (half, whole) = ("version: 1\nprincipals: {}\n", "version: 1\nprincipals: {}\n# the rest\n");
+        let files = || BTreeSet::from([file.file.clone()]);
+        write(whole);
+        let read = file.read_again(files(), |files| file.load(files, None));
+        assert!(read.outcome.is_ok() && read.watched.now().is_as(&read.watched), "nobody writes");
+        for (before, while_read, after) in [(whole, half, half), (half, half, whole)] {
+            write(before);
+            let read = file.read_again(files(), |files| {
+                write(while_read);
+                let loaded = file.load(files, None);
+                write(after);
+                loaded
+            });
+            let problems = read.outcome.unwrap_err().to_string();
+            assert!(problems.contains("was changed while it was read"), "{problems}");
+            assert!(!read.watched.now().is_as(&read.watched), "the next look reads it");
+            write(before);
+            assert!(!read.watched.now().is_as(&read.watched), "also where it is as it was");
+        }
+        write("version: 1");
+        let read = file.read_again(files(), |files| {
+            let loaded = file.load(files, None);
+            write(whole);
+            loaded
+        });
+        let problems = read.outcome.unwrap_err().to_string();
+        assert!(!problems.contains("while it was read"), "its own problems are told: {problems}");
+        assert!(!read.watched.now().is_as(&read.watched), "and what mends them is read");
     }
 }
