@@ -2,7 +2,7 @@
 //! decision stands.
 
 use crate::auth::token::{self, TokenFault, Verified};
-use crate::auth::{Attempts, Busy, Cache, Size, Undecided, UnderWay, Verifier};
+use crate::auth::{Attempts, Busy, Cache, Size, Undecided, Verifier};
 use crate::clock::{Clock, Tick};
 use crate::decision::{
     Admission, Charge, ChargeEntry, Charged, Claim, Decision, ExhaustedRule, Facts, LoginFailure, Step, TokenClaim,
@@ -131,22 +131,6 @@ impl Gate {
         self.attempts.share(key, self.log_in(claim, &source)).await
     }
 
-    /// Pays for an attempt. Where the budget is spent on attempts that are not decided yet, their end is waited for: many
-    /// right passwords at once are no failure.
-    async fn pay(&self, source: &str, user: &str) -> Result<UnderWay<'_>, LoginFailure> {
-        let paid = async {
-            loop {
-                let charge = || charge_login(&self.logins, &self.login_rates, source, user, self.clock.tick());
-                match self.undecided.pay(source, charge) {
-                    Ok(under_way) => return Ok(under_way),
-                    Err((failure, None)) => return Err(failure),
-                    Err((_, Some(decided))) => decided.await,
-                }
-            }
-        };
-        tokio::time::timeout(self.limits.login_wait, paid).await.unwrap_or(Err(LoginFailure::Busy))
-    }
-
     async fn log_in(&self, claim: &Claim, source: &str) -> Result<(), LoginFailure> {
         // Reserved before the hash: a thousand guesses at once must not cost a thousand hashes.
         let [source_key, user_key]: [&[&[u8]]; 2] =
@@ -159,7 +143,9 @@ impl Gate {
             rate,
         });
         let came = self.clock.tick();
-        let _under_way = self.pay(source, &claim.username).await?;
+        let charge = || charge_login(&self.logins, &self.login_rates, source, &claim.username, self.clock.tick());
+        let paid = self.undecided.pay(source, self.limits.login_wait, charge).await;
+        let _under_way = paid.map_err(|failure| failure.unwrap_or(LoginFailure::Busy))?;
         let left = self.limits.login_wait.saturating_sub(self.clock.tick().since(came));
         let refund = || budgets.iter().for_each(|budget| self.logins.refund(budget));
         let (hashes, password) = (claim.hashes.clone(), claim.password.clone());

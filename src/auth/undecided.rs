@@ -3,6 +3,7 @@
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
@@ -13,11 +14,31 @@ pub struct Undecided {
 }
 
 impl Undecided {
-    /// Pays for an attempt, which is under way until what is answered is dropped.
+    /// Pays for an attempt, which is under way until what is answered is dropped. Where the budget is spent on attempts
+    /// that are not decided yet, their end is waited for, but not longer than `most`.
     ///
     /// # Errors
-    /// Why it cannot be paid for, and what to wait for before that is said; none where nothing is under way.
-    pub fn pay<E>(
+    /// Why it cannot be paid for; none where that is not known in time.
+    pub async fn pay<E>(
+        &self,
+        source: &str,
+        most: Duration,
+        mut charge: impl FnMut() -> Result<(), E>,
+    ) -> Result<UnderWay<'_>, Option<E>> {
+        let paid = async {
+            loop {
+                match self.try_pay(source, &mut charge) {
+                    Ok(under_way) => return Ok(under_way),
+                    Err((error, None)) => return Err(Some(error)),
+                    Err((_, Some(decided))) => decided.await,
+                }
+            }
+        };
+        tokio::time::timeout(most, paid).await.unwrap_or(Err(None))
+    }
+
+    /// What to wait for stands beside the error; none where nothing is under way.
+    fn try_pay<E>(
         &self,
         source: &str,
         charge: impl FnOnce() -> Result<(), E>,
@@ -57,14 +78,22 @@ mod tests {
     #[tokio::test]
     async fn whoever_cannot_pay_waits_for_those_who_have() {
         let undecided = Undecided::default();
-        let paid = undecided.pay("a", || Ok::<_, &str>(())).ok();
-        let (error, wait) = undecided.pay("a", || Err("spent")).err().unwrap();
-        assert_eq!(error, "spent");
-        assert!(undecided.pay("b", || Err("spent")).err().unwrap().1.is_none(), "nobody else is waited for");
-        let wait = wait.expect("one is under way");
-        drop(paid);
-        wait.await;
-        assert!(undecided.pay("a", || Err("spent")).err().unwrap().1.is_none(), "all of them are decided");
+        let spent = || Err("spent");
+        let long = Duration::from_secs(600);
+        let paid = undecided.pay("a", long, || Ok::<_, &str>(())).await.ok();
+        assert_eq!(undecided.pay("b", long, spent).await.err(), Some(Some("spent")), "nobody else is waited for");
+        assert_eq!(undecided.pay("a", Duration::ZERO, spent).await.err(), Some(None), "it is not known in time");
+        let mut charges = 0;
+        let waiting = undecided.pay("a", long, || {
+            charges += 1;
+            spent()
+        });
+        let decide = async {
+            tokio::task::yield_now().await;
+            drop(paid);
+        };
+        assert_eq!(tokio::join!(waiting, decide).0.err(), Some(Some("spent")), "all of them are decided");
+        assert_eq!(charges, 2);
         assert!(undecided.sources.lock().is_empty());
     }
 }

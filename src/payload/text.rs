@@ -132,9 +132,6 @@ impl<'b> TextCheck<'b> {
         if text.len() > self.shape.help_bytes {
             return Err((at, format!("HELP has more than {} bytes", self.shape.help_bytes)));
         }
-        if let Some(offset) = text.iter().position(|byte| *byte < b' ' && *byte != b'\t') {
-            return Err((at + offset, "a control character in HELP".to_owned()));
-        }
         cursor::check_escapes(text, b"\\n")
             .map_err(|offset| (at + offset, "a backslash in HELP stands before a backslash or an n".to_owned()))?;
         let family = self.families.get_mut(resolved.family);

@@ -158,10 +158,11 @@ mod tests {
         }
         let many = Limits { connections: 2000, ..limits };
         let text = Worst::of(&many, 12 * 1024, tls).fits(128 * MIB).unwrap_err();
-        let told = "this configuration can need 222 MiB, and of the memory limit of 128 MiB 90 % may be used: 157 MiB for \
+        let told = "this configuration can need 230 MiB, and of the memory limit of 128 MiB 90 % may be used: 157 MiB for \
                     2000 connections (--web.max-connections, --web.max-head-bytes), 26 MiB for the program, 24 MiB for \
-                    bodies (--web.max-body-memory), 12 MiB for the password verifier (--login.workers, m of the hashes in the policy), 3 \
-                    MiB for quota states; raise the limit to 247 MiB, or lower what is named";
+                    bodies (--web.max-body-memory), 12 MiB for the password verifier (--login.workers, m of the hashes in the policy), 8 \
+                    MiB for what the gateway holds (--upstream.max-metrics), 3 MiB for quota states; raise the limit to \
+                    255 MiB, or lower what is named";
         assert_eq!(text, told);
         let workers = Limits { login_workers: 4, ..limits };
         let text = Worst::of(&workers, 12 * 1024, plain).fits(128 * MIB).unwrap_err();
