@@ -105,6 +105,9 @@ pub enum Missing {
     /// What is in these address sets.
     #[error("the addresses of the set {} are not known", .0.join(", "))]
     Sets(Vec<String>),
+    /// Over which listener it came.
+    #[error("it is not told over which listener it came: --listener")]
+    Listener,
     /// What the token says.
     #[error("what the token says is not known")]
     Token,

@@ -1,6 +1,6 @@
 //! `pushguard explain`
 
-use super::world::{SetFlags, time};
+use super::world::{SetFlags, listener, time};
 use super::{Outcome, complain, say};
 use crate::access_log;
 use crate::clock::{Clock, SystemClock};
@@ -125,7 +125,7 @@ impl Explain {
             certificate: self.certificate(),
             peer: self.peer()?,
             announced: None,
-            listener: self.listener(policy)?,
+            listener: listener(policy, self.listener.as_deref())?,
         })
     }
 
@@ -150,7 +150,7 @@ impl Explain {
             certificate: self.certificate(),
             peer: self.peer()?,
             announced: None,
-            listener: self.listener(&world.policy)?,
+            listener: listener(&world.policy, self.listener.as_deref())?,
             body,
         };
         let (question, asked) = self.described(described, world, now);
@@ -196,16 +196,6 @@ impl Explain {
 
     fn peer(&self) -> Result<IpAddr, String> {
         self.from.ok_or_else(|| "from where? Name the client's address: --from ADDRESS".to_owned())
-    }
-
-    fn listener(&self, policy: &Policy) -> Result<String, String> {
-        let names: Vec<&str> = policy.named_listeners.keys().map(String::as_str).collect();
-        match (&self.listener, names.as_slice()) {
-            (Some(name), _) => Ok(name.clone()),
-            (None, []) => Ok("default".to_owned()),
-            (None, [only]) => Ok((*only).to_owned()),
-            (None, _) => Err(format!("over which listener? --listener {}", names.join(" or --listener "))),
-        }
     }
 
     fn token(&self) -> Result<Option<Token>, String> {

@@ -1,10 +1,9 @@
 //! Recorded traffic as flags: which logs, and what they do not tell.
 
 use super::progress::Bar;
-use super::world::SetFlags;
+use super::world::{SetFlags, listener};
 use crate::access_log::{LineError, Recorded, read_line};
 use crate::clock::{Clock as _, SystemClock};
-use crate::policy::Policy;
 use crate::replay::Judge;
 use crate::request::RoutePrefix;
 use std::fs::File;
@@ -23,7 +22,8 @@ pub(super) struct LogFlags {
     /// Caddy (json); a line says what it is
     #[arg(long = "log", value_name = "FILE", num_args = 1..)]
     pub(super) logs: Vec<PathBuf>,
-    /// The listener of lines that name none (default: the policy's only one, or "default")
+    /// The listener of lines that name none (default: the policy's only one, or "default" where it
+    /// names none)
     #[arg(long, value_name = "NAME")]
     listener: Option<String>,
     /// Take requests without a credential for this principal's
@@ -60,17 +60,12 @@ impl LogFlags {
         {
             return Err(format!("--as {name}: {} has no such principal", policy.display()));
         }
-        let listener = self.listener(&world.policy)?;
-        Ok(Judge::new(world, listener.as_str().into(), self.taken_for.clone(), now))
-    }
-
-    fn listener(&self, policy: &Policy) -> Result<String, String> {
-        let names: Vec<&str> = policy.named_listeners.keys().map(String::as_str).collect();
-        match (&self.listener, names.as_slice()) {
-            (Some(name), _) => Ok(name.clone()),
-            (None, [only]) => Ok((*only).to_owned()),
-            (None, _) => Ok("default".to_owned()),
-        }
+        // Lines that name their listener need no other.
+        let listener = match (&self.listener, listener(&world.policy, self.listener.as_deref())) {
+            (Some(_), Err(unknown)) => return Err(unknown),
+            (_, found) => found.ok().map(|name| name.as_str().into()),
+        };
+        Ok(Judge::new(world, listener, self.taken_for.clone(), now))
     }
 
     /// Reads every line of every log.

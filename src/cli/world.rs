@@ -42,6 +42,21 @@ pub(super) fn policy(file: &Path) -> Result<Policy, String> {
     load(file, Secrets::Optional, &mut random::decoys(&system)).map(|loaded| loaded.policy).map_err(|p| p.to_string())
 }
 
+/// The listener that is meant: the given one, the policy's only one, or `default` where it names none.
+///
+/// # Errors
+/// Which there are.
+pub(super) fn listener(policy: &Policy, given: Option<&str>) -> Result<String, String> {
+    let names: Vec<&str> = policy.named_listeners.keys().map(String::as_str).collect();
+    match (given, names.as_slice()) {
+        (Some(name), names) if names.is_empty() || names.contains(&name) => Ok(name.to_owned()),
+        (Some(name), names) => Err(format!("--listener {name}: the policy names {}", names.join(" and "))),
+        (None, []) => Ok("default".to_owned()),
+        (None, [only]) => Ok((*only).to_owned()),
+        (None, _) => Err(format!("over which listener? --listener {}", names.join(" or --listener "))),
+    }
+}
+
 impl SetFlags {
     /// The world of a policy at that time.
     pub(super) fn world(&self, file: &Path, now: SystemTime) -> Result<World, String> {
@@ -75,4 +90,22 @@ fn set(key: String, nets: Vec<IpNet>) -> (String, Arc<PrefixSet>) {
 /// RFC 3339.
 pub(super) fn time(text: &str) -> Result<SystemTime, String> {
     humantime::parse_rfc3339_weak(text).map_err(|_| format!("{text:?} is not a time such as 2030-01-31T12:00:00Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_is_one_of_the_policys() {
+        let of = |listeners: &str| {
+            let text = format!("version: 1\nlisteners: {listeners}\nprincipals: {{}}\n");
+            crate::config::read(&text, Path::new(""), Secrets::Optional, &mut || [7; 48]).unwrap().0
+        };
+        let (none, one, two) = (of("{}"), of("{ a: {} }"), of("{ a: {}, b: {} }"));
+        assert_eq!([listener(&none, None), listener(&none, Some("x"))], [Ok("default".into()), Ok("x".into())]);
+        assert_eq!([listener(&one, None), listener(&two, Some("b"))], [Ok("a".into()), Ok("b".into())]);
+        assert_eq!(listener(&two, Some("c")).unwrap_err(), "--listener c: the policy names a and b");
+        assert_eq!(listener(&two, None).unwrap_err(), "over which listener? --listener a or --listener b");
+    }
 }

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 /// A policy that recorded requests are asked of, and what they have spent of its quotas.
 pub struct Judge {
     world: World,
-    listener: Arc<str>,
+    listener: Option<Arc<str>>,
     /// The principal that requests without a credential are taken for.
     taken_for: Option<String>,
     ledger: Ledger,
@@ -55,8 +55,9 @@ pub enum Judged {
 }
 
 impl Judge {
-    /// A judge who has seen nothing yet. `listener` stands in where a line names none.
-    pub fn new(world: World, listener: Arc<str>, taken_for: Option<String>, now: SystemTime) -> Self {
+    /// A judge who has seen nothing yet. `listener` stands in where a line names none; without one such
+    /// a line is undecided.
+    pub fn new(world: World, listener: Option<Arc<str>>, taken_for: Option<String>, now: SystemTime) -> Self {
         let ledger = Ledger::new(Limits::default().quota_keys);
         Self { world, listener, taken_for, ledger, start: None, now }
     }
@@ -79,7 +80,9 @@ impl Judge {
     }
 
     fn decide(&mut self, recorded: &Recorded<'_>) -> Result<Decision, Missing> {
-        let head = recorded.head(&self.world.policy, &self.listener);
+        let named = recorded.listener.as_deref().map(Arc::from);
+        let Some(listener) = named.as_ref().or(self.listener.as_ref()) else { return Err(Missing::Listener) };
+        let head = recorded.head(&self.world.policy, listener);
         let now = recorded.time.unwrap_or(self.now);
         let tick = self.tick(now);
         let mut facts = Facts::at(now);

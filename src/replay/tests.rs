@@ -27,7 +27,7 @@ principals:
 fn judge(text: &str, taken_for: Option<&str>) -> Judge {
     let (policy, _) = read(text, Path::new(""), Secrets::Optional, &mut || [7; 48]).unwrap();
     let world = World { policy: Arc::new(policy), ..World::default() };
-    Judge::new(world, "default".into(), taken_for.map(str::to_owned), SystemTime::UNIX_EPOCH)
+    Judge::new(world, Some("default".into()), taken_for.map(str::to_owned), SystemTime::UNIX_EPOCH)
 }
 
 /// A line of our own log.
@@ -212,4 +212,18 @@ fn memory_does_not_grow_with_the_log() {
     assert!(report.jobs.error() > 0);
     assert!(report.denied.len() + report.unread.len() < 10);
     assert!(report.denied.values().all(|group| group.examples.len() <= 3));
+}
+
+/// Where a policy tells listeners apart and a line does not, nobody can say what would have become of it.
+#[test]
+fn a_line_without_a_listener_is_undecided_unless_one_is_meant() {
+    let (policy, _) = read(POLICY, Path::new(""), Secrets::Optional, &mut || [7; 48]).unwrap();
+    let world = World { policy: Arc::new(policy), ..World::default() };
+    let mut judge = Judge::new(world, None, None, SystemTime::UNIX_EPOCH);
+    let undecided = |judge: &mut Judge, line: &str| {
+        let recorded = read_line(line, &RoutePrefix::default()).unwrap();
+        matches!(judge.judge(&recorded), Judged::Undecided(why) if why.contains("--listener"))
+    };
+    assert!(undecided(&mut judge, &combined("ci", "POST /metrics/job/ci", 202)));
+    assert!(!undecided(&mut judge, &own(1, "{}")), "our own log names it");
 }

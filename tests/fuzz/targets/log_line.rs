@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 fuzz_target!(|line: &str| {
     let world = World { policy: Arc::new(Policy::default()), ..World::default() };
-    let mut judge = Judge::new(world, "default".into(), None, SystemTime::UNIX_EPOCH);
+    let mut judge = Judge::new(world, Some("default".into()), None, SystemTime::UNIX_EPOCH);
     let mut report = Report::default();
     match read_line(line, &RoutePrefix::default()) {
         Ok(recorded) => {
