@@ -1,7 +1,7 @@
 //! What stands against a write: the pure part.
 
 use super::names::{Counts, NameId, place};
-use super::state::{Group, Held, State, times};
+use super::state::{Group, State, times};
 use super::{Bounds, Change, Clash, Holder, Refusal, Reservation, With};
 use crate::groups::{TIMES, is_counted};
 use crate::payload::{Family, Kind};
@@ -34,15 +34,25 @@ pub(super) fn check(state: &State, reservation: &Reservation, bounds: &Bounds) -
     if crowded && !reservation.families.is_empty() {
         return Err(Refusal::Names);
     }
-    let count = |sizes: &mut dyn Iterator<Item = usize>| sizes.fold(0_usize, usize::saturating_add);
-    let brought = count(&mut reservation.families.iter().map(|family| family.metrics.len()));
-    let named = |held: &&Held| reservation.families.iter().any(|f| state.names().find(&f.name) == Some(held.name));
-    let given_way = own.map_or(0, |own| count(&mut own.stored.iter().filter(named).map(|held| held.metrics.len())));
-    if brought > given_way && state.pushed() + brought - given_way > bounds.metrics {
-        return Err(Refusal::Metrics(bounds.metrics));
+    if let Some(most) = too_many(state, reservation, own, bounds.metrics) {
+        return Err(Refusal::Metrics(most));
     }
     let clashes = Search { state, reservation, own, times: times(&reservation.key) }.clashes();
     if clashes.is_empty() { Ok(()) } else { Err(Refusal::Clash(clashes)) }
+}
+
+/// The bound, where the push brings more metrics than there is room for beside what stays.
+fn too_many(state: &State, reservation: &Reservation, own: Option<&Group>, most: usize) -> Option<usize> {
+    let brought = reservation.families.iter().map(|family| family.metrics.len()).sum::<usize>();
+    let held = state.pushed().saturating_add(brought);
+    if held <= most {
+        return None;
+    }
+    // What the group itself holds of these names gives way; it is looked for only where that decides.
+    let names: HashSet<NameId> = reservation.families.iter().filter_map(|f| state.names().find(&f.name)).collect();
+    let stored = own.into_iter().flat_map(|own| &own.stored).filter(|held| names.contains(&held.name));
+    let given_way = stored.map(|held| held.metrics.len()).sum::<usize>();
+    (brought > given_way && held.saturating_sub(given_way) > most).then_some(most)
 }
 
 struct Search<'s> {
