@@ -88,8 +88,8 @@ impl Rules<'_> {
 
     /// What the policy has against a metric name, if anything.
     pub(super) fn metric_refusal(&self, name: &[u8]) -> Option<String> {
-        let shown = String::from_utf8_lossy(name);
-        (!(self.metric)(&shown)).then(|| format!("the metric {shown} may not be pushed"))
+        let shown = std::str::from_utf8(name).unwrap_or_default();
+        (!(self.metric)(shown)).then(|| format!("the metric {shown} may not be pushed"))
     }
 
     /// Whether the gateway replaces a label of that name by the path's.

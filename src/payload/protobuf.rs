@@ -9,11 +9,11 @@ mod wire;
 use super::fault::{Fault, Faults};
 use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
-use super::series::{COLLIDES, SeriesSet, of_name};
+use super::series::SeriesSet;
 use super::summary::{Family, Summary, collision};
 use super::text::cursor::{is_label_name, is_metric_name};
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use wire::{Field, Fields, Value};
 
 /// Checks a whole body.
@@ -45,7 +45,9 @@ pub(super) fn check(body: &[u8], rules: &Rules<'_>) -> Result<Summary, Vec<Fault
         }
         rest = tail;
     }
-    if let Some(message) = collision(&check.families) {
+    let kinds: HashMap<&[u8], Kind> = check.families.iter().map(|f| (f.name.as_bytes(), f.kind)).collect();
+    let kind = |name: &[u8]| kinds.get(name).copied();
+    if let Some(message) = check.families.iter().find_map(|family| collision(family.name.as_bytes(), kind)) {
         check.faults.whole(message);
     }
     let (families, would_deny) = check.faults.result(check.families)?;
@@ -103,12 +105,11 @@ impl<'b> Check<'b> {
         if let Some(refusal) = self.rules.metric_refusal(name) {
             self.broken("", &refusal);
         }
-        let (hash, mut hashes) = (of_name(name), Vec::new());
+        let mut hashes = Vec::new();
         for field in Fields::new(message) {
             if let Field { number: 4, value: Value::Bytes(metric) } = field? {
-                self.metric((name, hash), *kind, *value_field, metric).map_err(|fault| format!("{shown}: {fault}"))?;
-                let metric = self.series.metric(hash);
-                hashes.push(self.series.stored(name, metric).ok_or_else(|| format!("{shown}: {COLLIDES}"))?);
+                let hash = self.metric(name, *kind, *value_field, metric).map_err(|fault| format!("{shown}: {fault}"));
+                hashes.push(hash?);
             }
         }
         self.families.push(Family::new(name, *kind, hashes));
@@ -153,13 +154,8 @@ impl<'b> Check<'b> {
         std::str::from_utf8(help).map(|_| ()).map_err(|_| "HELP is not UTF-8".to_owned())
     }
 
-    fn metric(
-        &mut self,
-        (family, hash): (&[u8], u64),
-        kind: Kind,
-        value_field: u32,
-        metric: &'b [u8],
-    ) -> Result<(), String> {
+    /// Answers the gateway's hash of the metric.
+    fn metric(&mut self, family: &'b [u8], kind: Kind, value_field: u32, metric: &'b [u8]) -> Result<u64, String> {
         self.series.begin();
         let (mut labels, mut samples) = (0, 0);
         for field in Fields::new(metric) {
@@ -186,13 +182,11 @@ impl<'b> Check<'b> {
         if self.samples > self.shape.series {
             return Err(format!("more than {} series", self.shape.series));
         }
-        if !self.series.insert(hash) {
-            return Err("the same series stands twice (labels of the path replace those in the body)".to_owned());
-        }
+        let hash = self.series.metric(family).map_err(|clash| clash.message().to_owned())?;
         if let Some(missing) = self.series.missing() {
             self.broken(&String::from_utf8_lossy(family), &format!("the label {missing} is needed"));
         }
-        Ok(())
+        Ok(hash)
     }
 
     fn label(&mut self, family: &[u8], kind: Kind, pair: &'b [u8]) -> Result<(), String> {
@@ -203,7 +197,7 @@ impl<'b> Check<'b> {
         if let Some(refusal) = self.series.refusal(name, value, false) {
             self.broken(&String::from_utf8_lossy(family), &refusal);
         }
-        if !self.series.label(name, value) {
+        if !self.series.label(name, value, false) {
             return Err(format!("the label {} stands twice", String::from_utf8_lossy(name)));
         }
         Ok(())

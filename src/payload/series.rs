@@ -1,59 +1,75 @@
-//! Which series of a body were seen: one 64-bit hash each, whatever the order of their labels.
+//! Which series of a body were seen, told apart as the gateway tells them: by the one hash that it has of each.
 //!
-//! The hash is keyed anew for each process, and a collision could only refuse the push of the one who made it. Beside it
-//! stands the gateway's own, see [`SeriesHash`]: what is two metrics and has one hash there is refused.
+//! What is two metrics and has one hash there is refused here; see [`SeriesHash`]. So nothing is lost by looking at the
+//! hash alone, but for labels without a value, which the gateway keeps and Prometheus does not.
 
 mod gateway;
 mod hash;
+mod layout;
 mod names;
+mod sort;
 
 pub use gateway::SeriesHash;
 pub(super) use hash::of_name;
 
 use super::limits::{LabelRules, LabelVerdict, Rules};
 use foldhash::fast::RandomState;
-use hash::{AsItIs, Hashes, of_label, of_number};
+use hash::{of_label, of_line, of_number};
+use layout::{Label, Layout};
 use names::Names;
 use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-use std::ops::Range;
+use std::collections::hash_map::Entry;
 
 /// The series seen so far, and the one that is being read.
 pub(super) struct SeriesSet<'b> {
-    seen: Hashes,
+    /// The hashes that are taken, each with what its metric's lines have in common. The gateway's have no key, so that
+    /// the map has one of its own.
+    taken: HashMap<u64, u64, RandomState>,
+    /// Of the line before: its labels as spelled, and the hashes of its metric.
+    before: Option<(u64, (u64, u64))>,
     rules: &'b Rules<'b>,
-    labels: Option<&'b LabelRules<'b>>,
-    /// The labels of the path, added up.
-    path: u64,
-    /// The labels of the series being read, added up: a sum, so that their order does not matter.
-    sum: u64,
-    /// Those without a value: to Prometheus they are none, to the gateway they are.
-    empty: u64,
-    /// What the gateway replaces or adds: lines that differ in it are metrics apart to its parser, and one to its store.
-    replaced: u64,
-    /// The metrics of more than one line, each with its labels as spelled.
-    spelled: HashMap<u64, u64, BuildHasherDefault<AsItIs>>,
-    /// The label that belongs to the type.
-    special: u64,
+    policy: Option<&'b LabelRules<'b>>,
+    /// The labels of the series being read.
+    labels: Vec<Label<'b>>,
+    /// Which of them belongs to the type, and the hash of its value.
+    special: Option<(usize, u64)>,
+    /// Whether one has no value: to Prometheus it is none, to the gateway it is.
+    empty: bool,
     /// Which of the required labels were seen, bit by bit.
     required: u64,
     names: Names<'b>,
+    layout: Layout<'b>,
     scratch: Vec<u8>,
-    /// The labels as the gateway stores them: first those of the path, then those of the series being read.
-    stored: Vec<(&'b [u8], Range<usize>)>,
-    /// Their values, one behind the other.
-    values: Vec<u8>,
-    /// How many of them, and how many bytes, are of the path.
-    of_path: (usize, usize),
-    sorted: Vec<(&'b [u8], Range<usize>)>,
-    text: Vec<u8>,
-    /// The gateway's hashes, each with the metric that has it.
-    taken: HashMap<u64, u64, RandomState>,
 }
 
-/// Two metrics that are one to the gateway.
-pub(super) const COLLIDES: &str = "the gateway would take it for another metric of the body, though it is not: their \
-                                   hashes are the same; change a name or a value";
+/// Why a line cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clash {
+    /// What the gateway takes for the same stood before.
+    Twice,
+    /// One of its many labels stands twice.
+    Label,
+    /// It is of a metric whose other lines spell their labels in another way.
+    Spelling,
+}
+
+impl Clash {
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::Twice => {
+                "the same series stands twice for the gateway (labels of the path replace those in the body)"
+            }
+            Self::Label => "one of its labels stands twice",
+            Self::Spelling => {
+                "the lines of one histogram or summary differ in a label that is empty or that the path replaces; give \
+                 all of them the same, or leave it out"
+            }
+        }
+    }
+}
+
+/// What the lines of a metric have in common that is one line.
+const WHOLE: u64 = 0;
 
 /// Bytes of a line with a series as it mostly is, for the room that is made at first.
 const SERIES_BYTES: usize = 64;
@@ -63,46 +79,27 @@ const MOST_EXPECTED: usize = 4096;
 impl<'b> SeriesSet<'b> {
     /// For a body of that many bytes.
     pub(super) fn new(rules: &'b Rules<'b>, bytes: usize) -> Self {
-        let (mut path, mut stored, mut values) = (0_u64, Vec::new(), Vec::new());
-        for (name, value) in rules.overwritten {
-            let (name, value) = (name.as_bytes(), value.as_bytes());
-            // An empty label is none in a path, but for the instance that the gateway gives to all.
-            path = path.wrapping_add(of_label(of_name(name), value));
-            store(&mut stored, &mut values, name, value);
-        }
+        let expected = (bytes / SERIES_BYTES).min(MOST_EXPECTED);
         Self {
-            of_path: (stored.len(), values.len()),
-            stored,
-            values,
-            sorted: Vec::new(),
-            text: Vec::new(),
-            taken: HashMap::default(),
-            seen: Hashes::with_capacity_and_hasher(
-                (bytes / SERIES_BYTES).min(MOST_EXPECTED),
-                BuildHasherDefault::new(),
-            ),
+            taken: HashMap::with_capacity_and_hasher(expected, RandomState::default()),
+            before: None,
             rules,
-            labels: rules.labels,
-            path,
-            sum: 0,
-            empty: 0,
-            replaced: 0,
-            spelled: HashMap::default(),
-            special: 0,
+            policy: rules.labels,
+            labels: Vec::with_capacity(8),
+            special: None,
+            empty: false,
             required: 0,
-            names: Names::default(),
+            names: Names::new(),
+            layout: Layout::new(rules.overwritten),
             scratch: Vec::new(),
         }
     }
 
     /// Begins a series.
     pub(super) fn begin(&mut self) {
-        (self.sum, self.special, self.required) = (0, 0, 0);
-        (self.empty, self.replaced) = (0, 0);
+        self.labels.clear();
+        (self.special, self.empty, self.required) = (None, false, 0);
         self.names.begin();
-        let (labels, bytes) = self.of_path;
-        self.stored.truncate(labels);
-        self.values.truncate(bytes);
     }
 
     /// The label name that is likely to come next.
@@ -110,48 +107,32 @@ impl<'b> SeriesSet<'b> {
         self.names.expected()
     }
 
-    /// Adds a label; false where the name stands a second time.
-    pub(super) fn label(&mut self, name: &'b [u8], value: &[u8]) -> bool {
-        let Some(known) = self.names.add(name, || self.rules.overwrites(name)) else { return false };
-        let hash = of_label(known.hash, value);
-        if !known.overwritten {
-            store(&mut self.stored, &mut self.values, name, value);
-        }
-        let to = if known.overwritten || (value.is_empty() && name == b"instance") {
-            &mut self.replaced
-        } else if value.is_empty() {
-            &mut self.empty
-        } else {
-            &mut self.sum
-        };
-        *to = to.wrapping_add(hash);
+    /// Adds a label, whose value may still have escapes; false where the name stands a second time and they are few. A
+    /// value has one spelling, so that equal values are equal bytes.
+    pub(super) fn label(&mut self, name: &'b [u8], value: &'b [u8], escaped: bool) -> bool {
+        let Some(overwritten) = self.names.add(name, || self.rules.overwrites(name)) else { return false };
+        let label = Label { name, value, escaped, stored: !overwritten };
+        self.empty |= label.is_empty();
+        self.labels.push(label);
         true
-    }
-
-    /// Adds a label whose value may still have escapes.
-    pub(super) fn text_label(&mut self, name: &'b [u8], value: &[u8], escaped: bool) -> bool {
-        if !escaped {
-            return self.label(name, value);
-        }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        unescape(value, &mut scratch);
-        let fresh = self.label(name, &scratch);
-        self.scratch = scratch;
-        fresh
     }
 
     /// Adds the label that belongs to the type; its value counts as a number: `1` and `1.0` are one bucket.
     pub(super) fn number(&mut self, name: &'b [u8], value: f64) -> bool {
-        let Some(known) = self.names.add(name, || self.rules.overwrites(name)) else { return false };
-        self.special = of_number(known.hash, value);
+        if self.names.add(name, || self.rules.overwrites(name)).is_none() {
+            return false;
+        }
+        self.special = Some((self.labels.len(), of_number(value)));
+        self.labels.push(Label { name, value: &[], escaped: false, stored: false });
         true
     }
 
     /// What the policy has against a label, whose value may still have escapes, if anything.
     pub(super) fn refusal(&mut self, name: &[u8], value: &[u8], escaped: bool) -> Option<String> {
-        let rules = self.labels.filter(|_| !self.rules.overwrites(name))?;
+        let rules = self.policy.filter(|_| !self.rules.overwrites(name))?;
         let value = if escaped {
-            unescape(value, &mut self.scratch);
+            self.scratch.clear();
+            layout::unescape(value, &mut self.scratch);
             self.scratch.as_slice()
         } else {
             value
@@ -173,61 +154,61 @@ impl<'b> SeriesSet<'b> {
 
     /// The first label that the policy demands and the series lacks.
     pub(super) fn missing(&self) -> Option<&'b str> {
-        let rules = self.labels?;
+        let rules = self.policy?;
         let missing = |(at, _): &(usize, &&str)| self.required >> (at % 64) & 1 == 0;
         rules.required.iter().enumerate().find(missing).map(|(_, name)| *name)
     }
 
-    /// Ends the series; false where a sample of the name with that hash and of these labels was seen before.
-    pub(super) fn insert(&mut self, name: u64) -> bool {
-        self.seen.insert(name.wrapping_add(self.sum).wrapping_add(self.special))
+    /// Ends a metric of the family of that name; answers the gateway's hash of it.
+    pub(super) fn metric(&mut self, family: &'b [u8]) -> Result<u64, Clash> {
+        let hashes = self.hashes(family)?;
+        self.take(hashes, WHOLE)
     }
 
-    /// Whether a line of a metric that has several spells its labels as the others do.
-    pub(super) fn belongs(&mut self, metric: u64) -> bool {
-        let spelled = metric.wrapping_add(self.replaced);
-        *self.spelled.entry(metric).or_insert(spelled) == spelled
+    /// Ends a line of a metric that has several; `line` tells which of them it is, but for the label of its type.
+    /// Answers the gateway's hash of the metric.
+    pub(super) fn piece(&mut self, family: &'b [u8], line: u64) -> Result<u64, Clash> {
+        let spelled = self.spelled(of_name(family));
+        let hashes = match self.before {
+            Some((before, hashes)) if before == spelled => hashes,
+            _ => {
+                let hashes = self.hashes(family)?;
+                self.take(hashes, spelled)?;
+                self.before = Some((spelled, hashes));
+                hashes
+            }
+        };
+        let line = of_line(line, hashes.1, self.special.map_or(0, |(_, hash)| hash));
+        self.take((line, line), WHOLE)?;
+        Ok(hashes.0)
     }
 
-    /// What tells the metric being read, of the family whose name has that hash, apart from all others of the body.
-    pub(super) fn metric(&self, family: u64) -> u64 {
-        family.wrapping_add(self.sum).wrapping_add(self.empty).wrapping_add(self.path)
-    }
-
-    /// The gateway's hash of the metric being read; none where it is that of another metric of the body.
-    pub(super) fn stored(&mut self, family: &[u8], metric: u64) -> Option<u64> {
-        self.sorted.clone_from(&self.stored);
-        if self.sorted.iter().all(|(name, _)| *name != b"instance") {
-            self.sorted.push((b"instance", 0..0));
+    /// Takes the hashes of a metric for lines that have `common` in common.
+    fn take(&mut self, (hash, bare): (u64, u64), common: u64) -> Result<u64, Clash> {
+        for wanted in [hash, bare].into_iter().take(if hash == bare { 1 } else { 2 }) {
+            match self.taken.entry(wanted) {
+                Entry::Vacant(free) => drop(free.insert(common)),
+                Entry::Occupied(known) if common == WHOLE || *known.get() == WHOLE => return Err(Clash::Twice),
+                Entry::Occupied(known) if *known.get() != common => return Err(Clash::Spelling),
+                Entry::Occupied(_) => {}
+            }
         }
-        self.sorted.sort_unstable_by_key(|(name, _)| *name);
-        let values = &self.values;
-        let labels = self.sorted.iter().map(|(name, at)| (*name, values.get(at.clone()).unwrap_or_default()));
-        let hash = gateway::of_sorted(family, labels, &mut self.text);
-        (*self.taken.entry(hash).or_insert(metric) == metric).then_some(hash)
+        Ok(hash)
     }
-}
 
-/// Adds a label behind the others.
-fn store<'b>(stored: &mut Vec<(&'b [u8], Range<usize>)>, values: &mut Vec<u8>, name: &'b [u8], value: &[u8]) {
-    let start = values.len();
-    values.extend_from_slice(value);
-    stored.push((name, start..values.len()));
-}
+    /// The gateway's hash of the series, and what it would be without the labels that have no value.
+    fn hashes(&mut self, family: &'b [u8]) -> Result<(u64, u64), Clash> {
+        self.layout.arrange(self.names.generation(), &self.labels, self.special.map(|(at, _)| at));
+        let hash = self.layout.hash(family, &self.labels).ok_or(Clash::Label)?;
+        let bare = if self.empty { self.layout.hash_without_empty(family, &self.labels) } else { Some(hash) };
+        Ok((hash, bare.ok_or(Clash::Label)?))
+    }
 
-/// Undoes the escapes of a label value, which are known to be legal.
-fn unescape(spelled: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    let mut bytes = spelled.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => match bytes.next() {
-                Some(b'n') => out.push(b'\n'),
-                Some(other) => out.push(*other),
-                None => {}
-            },
-            byte => out.push(*byte),
-        }
+    /// All labels as they are spelled, but for the one of the type: a sum, so that their order does not matter.
+    fn spelled(&self, family: u64) -> u64 {
+        let special = self.special.map(|(at, _)| at);
+        let others = self.labels.iter().enumerate().filter(|(at, _)| Some(*at) != special);
+        others.fold(family, |sum, (_, label)| sum.wrapping_add(of_label(of_name(label.name), label.value)))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::fault::Fault;
 use super::kind::Kind;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a body holds.
@@ -34,22 +33,17 @@ impl Family {
             metrics.sort_unstable();
             metrics.dedup();
         }
-        Self { name: String::from_utf8_lossy(name).into_owned(), kind, metrics }
+        Self { name: std::str::from_utf8(name).unwrap_or_default().to_owned(), kind, metrics }
     }
 }
 
-/// A family that has the name of a part of a histogram or summary beside it.
-pub(super) fn collision(families: &[Family]) -> Option<String> {
-    if !families.iter().any(|family| !family.kind.suffixes().is_empty()) {
-        return None;
-    }
-    let kinds: HashMap<&str, Kind> = families.iter().map(|family| (family.name.as_str(), family.kind)).collect();
-    families.iter().find_map(|family| {
-        let base = ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| {
-            let base = family.name.strip_suffix(suffix)?;
-            kinds.get(base)?.suffixes().contains(&suffix).then_some(base)
-        })?;
-        let name = &family.name;
-        Some(format!("the metric {name} has the name of a part of {base}; write TYPE {base} before it, or rename it"))
-    })
+/// What is wrong with a family beside the others, of which `kind` answers the type: its name is that of a part of a
+/// histogram or summary.
+pub(super) fn collision(name: &[u8], kind: impl Fn(&[u8]) -> Option<Kind>) -> Option<String> {
+    let base = ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| {
+        let base = name.strip_suffix(suffix.as_bytes())?;
+        kind(base)?.suffixes().contains(&suffix).then_some(base)
+    })?;
+    let (name, base) = (String::from_utf8_lossy(name), String::from_utf8_lossy(base));
+    Some(format!("the metric {name} has the name of a part of {base}; write TYPE {base} before it, or rename it"))
 }

@@ -10,8 +10,8 @@ mod number;
 use super::fault::{Fault, Faults, shown};
 use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
-use super::series::{COLLIDES, SeriesSet};
-use super::summary::{Family, Summary, collision};
+use super::series::SeriesSet;
+use super::summary::{Family, Summary};
 use cursor::Cursor;
 use family::{Families, Resolved, Role};
 
@@ -72,10 +72,10 @@ impl<'b> TextCheck<'b> {
     }
 
     fn finish(mut self) -> Result<Summary, Vec<Fault>> {
-        let families: Vec<Family> = self.families.into_sampled().map(|(n, k, m)| Family::new(n, k, m)).collect();
-        if let Some(message) = collision(&families) {
+        if let Some(message) = self.families.collision() {
             self.faults.whole(message);
         }
+        let families: Vec<Family> = self.families.into_sampled().map(|(n, k, m)| Family::new(n, k, m)).collect();
         let (families, would_deny) = self.faults.result(families)?;
         Ok(Summary { series: self.samples, families: families.into(), would_deny })
     }
@@ -179,18 +179,12 @@ impl<'b> TextCheck<'b> {
         if self.samples > self.shape.series {
             return Err((at, format!("more than {} series", self.shape.series)));
         }
-        if !self.series.insert(resolved.name) {
-            return Err((at, "the same series stands twice (labels of the path replace those in the body)".to_owned()));
-        }
         let family = self.families.get_mut(resolved.family);
-        let metric = self.series.metric(family.hash);
-        let Some(stored) = self.series.stored(family.name, metric) else {
-            return Err((at, COLLIDES.to_owned()));
+        let metric = match kind.suffixes() {
+            [] => self.series.metric(family.name),
+            _ => self.series.piece(family.name, resolved.role.number()),
         };
-        family.add(stored);
-        if !kind.suffixes().is_empty() && !self.series.belongs(metric) {
-            return Err((at, PIECES.to_owned()));
-        }
+        family.add(metric.map_err(|clash| (at, clash.message().to_owned()))?);
         if let Some(missing) = self.series.missing() {
             self.broken(at, format!("the label {missing} is needed"));
         }
@@ -227,7 +221,7 @@ impl<'b> TextCheck<'b> {
                 if let Some(refusal) = self.series.refusal(name, value, escaped) {
                     self.broken(at, refusal);
                 }
-                self.series.text_label(name, value, escaped)
+                self.series.label(name, value, escaped)
             };
             if !fresh {
                 return Err((at, format!("the label {} stands twice", String::from_utf8_lossy(name))));
@@ -308,8 +302,6 @@ impl<'b> TextCheck<'b> {
     }
 }
 
-const PIECES: &str = "the lines of one histogram or summary differ in a label that the path replaces; give all of them the same, or \
-                      leave it out";
 const NO_LINE_FEED: &str =
     "the last line does not end in a line feed; curl -d strips it, --data-binary sends the body as it is";
 const WINDOWS: &str =

@@ -4,9 +4,10 @@
 //! no key, so that whoever can choose a name or a value can choose metrics that collide: what the gateway would take for
 //! one metric has to be one here as well.
 
-use xxhash_rust::xxh64::xxh64;
+use xxhash_rust::xxh64::{Xxh64, xxh64};
 
-const SEPARATOR: u8 = 0xff;
+/// Stands behind the name of the family, each name of a label and each value.
+pub(super) const SEPARATOR: u8 = 0xff;
 
 /// The hash of a metric: of the name of its family and its labels, `le` and `quantile` apart.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ impl<'l> SeriesHash<'l> {
 
     /// The hash of a metric that was not pushed, with exactly these labels, which are sorted.
     pub fn of_others(family: &[u8], labels: impl Iterator<Item = (&'l [u8], &'l [u8])>) -> u64 {
-        of_sorted(family, labels, &mut Vec::new())
+        of_sorted(family, labels)
     }
 
     /// The hash. A metric without an `instance` has an empty one in the gateway.
@@ -37,24 +38,38 @@ impl<'l> SeriesHash<'l> {
             self.labels.push((b"instance", b""));
         }
         self.labels.sort_unstable();
-        of_sorted(self.family, self.labels.into_iter(), &mut Vec::new())
+        of_sorted(self.family, self.labels.into_iter())
     }
 }
 
-/// The hash of a metric whose labels are sorted; `text` is room that is used again.
-pub(super) fn of_sorted<'l>(
-    family: &[u8],
-    labels: impl Iterator<Item = (&'l [u8], &'l [u8])>,
-    text: &mut Vec<u8>,
-) -> u64 {
-    text.clear();
-    text.extend_from_slice(family);
-    text.push(SEPARATOR);
-    for (name, value) in labels {
-        for part in [name, value] {
-            text.extend_from_slice(part);
-            text.push(SEPARATOR);
-        }
+/// The hash of a metric whose labels are sorted.
+fn of_sorted<'l>(family: &[u8], labels: impl Iterator<Item = (&'l [u8], &'l [u8])>) -> u64 {
+    let mut hash = Parts::new(family);
+    labels.for_each(|(name, value)| [name, value].into_iter().for_each(|part| hash.add(part)));
+    hash.value()
+}
+
+/// The hash of parts that stand nowhere in one piece.
+pub(super) struct Parts(Xxh64);
+
+impl Parts {
+    pub(super) fn new(family: &[u8]) -> Self {
+        let mut parts = Self(Xxh64::new(0));
+        parts.add(family);
+        parts
     }
+
+    pub(super) fn add(&mut self, part: &[u8]) {
+        self.0.update(part);
+        self.0.update(&[SEPARATOR]);
+    }
+
+    pub(super) fn value(&self) -> u64 {
+        self.0.digest()
+    }
+}
+
+/// The hash of a family and its sorted labels, spelled one behind the other.
+pub(super) fn of_text(text: &[u8]) -> u64 {
     xxh64(text, 0)
 }

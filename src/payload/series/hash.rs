@@ -1,8 +1,7 @@
 //! Hashes under a key that is made anew for each process, so that nobody can choose texts that collide.
 
 use foldhash::quality::RandomState;
-use std::collections::HashSet;
-use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::LazyLock;
 
 /// One key for all bodies.
@@ -23,32 +22,17 @@ pub(super) fn of_label(name: u64, value: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// The hash of a label whose name has that hash and whose value is a number.
-pub(super) fn of_number(name: u64, value: f64) -> u64 {
+/// The hash of a number.
+pub(super) fn of_number(value: f64) -> u64 {
     let mut hasher = KEY.build_hasher();
-    hasher.write_u64(name);
     // Negative zero is zero.
     hasher.write_u64((value + 0.0).to_bits());
     hasher.finish()
 }
 
-/// Hashes, which are hashed no second time.
-pub(super) type Hashes = HashSet<u64, BuildHasherDefault<AsItIs>>;
-
-/// A hash for what it is.
-#[derive(Default)]
-pub(super) struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+/// The hash of a line of a metric: of what it is, of the metric's hash and of that of the label of its type.
+pub(super) fn of_line(line: u64, metric: u64, bound: u64) -> u64 {
+    let mut hasher = KEY.build_hasher();
+    [line, metric, bound].into_iter().for_each(|hash| hasher.write_u64(hash));
+    hasher.finish()
 }

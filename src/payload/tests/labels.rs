@@ -66,4 +66,48 @@ proptest! {
         let third = line(&labels);
         prop_assert_eq!(checked(Format::Text, format!("{first}{third}").as_bytes()), Ok(2), "{}{}", first, third);
     }
+
+    /// Whatever stood before, a series has the hash that it has alone.
+    #[test]
+    fn a_series_has_the_hash_of_its_sorted_labels_whatever_stood_before(
+        series in proptest::collection::vec(
+            proptest::collection::btree_map("[a-c]|instance|x|job", "[a\\\\\"\n é]{0,3}", 0..5), 1..8,
+        ),
+        backwards in any::<u8>(),
+        ahead in prop_oneof![4 => Just(0), 1 => 26..40_usize],
+    ) {
+        let ahead: Vec<(String, String)> = (0..ahead).map(|n| (format!("ahead_{n}"), n.to_string())).collect();
+        let (mut text, mut wire, mut of_text, mut of_wire) = (String::new(), Vec::new(), Vec::new(), Vec::new());
+        for (number, labels) in series.iter().enumerate() {
+            let mut labels: Vec<(String, String)> = labels.clone().into_iter().chain(ahead.clone()).collect();
+            if backwards >> number & 1 == 1 {
+                labels.reverse();
+            }
+            // Some in text are of one family; what each has alone comes first, last or between.
+            labels.insert(number % (labels.len() + 1), ("u".to_owned(), number.to_string()));
+            let spelled = labels.iter().map(|(name, value)| {
+                format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+            });
+            text.push_str(&format!("t{}{{{}}} 1\n", number / 3, spelled.collect::<Vec<_>>().join(",")));
+            let pair = |(name, value): &(String, String)| {
+                field(1, &[field(1, name.as_bytes()), field(2, value.as_bytes())].concat())
+            };
+            let metric = [labels.iter().flat_map(pair).collect::<Vec<u8>>(), field(2, &gauge())].concat();
+            let name = format!("w{number}");
+            wire.extend(message(&[field(1, name.as_bytes()), varint(3 << 3), varint(1), field(4, &metric)].concat()));
+            labels.retain(|(name, _)| PATH.iter().all(|(path, _)| path != name));
+            for (name, expected) in [(format!("t{}", number / 3), &mut of_text), (name, &mut of_wire)] {
+                let mut hash = SeriesHash::new(name.as_bytes());
+                labels.iter().for_each(|(name, value)| hash.label(name.as_bytes(), value.as_bytes()));
+                PATH.iter().for_each(|(name, value)| hash.label(name.as_bytes(), value.as_bytes()));
+                expected.push(hash.value());
+            }
+        }
+        let shape = PayloadShape { labels: 100, ..PayloadShape::default() };
+        for (format, body, expected) in [(Format::Text, text.as_bytes(), of_text), (Format::Protobuf, &wire, of_wire)] {
+            let summary = inspect(format, body, &rules(&shape)).unwrap();
+            let found: Vec<u64> = summary.families.iter().flat_map(|family| family.metrics.clone()).collect();
+            prop_assert_eq!(&found, &expected, "{:?} {}", format, text);
+        }
+    }
 }

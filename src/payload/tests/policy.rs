@@ -110,9 +110,37 @@ fn what_the_gateway_would_take_for_one_metric_stands_once() {
     assert_eq!(hashes(&format!("m{{s=\"{ONE}\"}} 1\n")), [0x870d_6cfe_ca62_113b]);
     assert_eq!(hashes(&format!("m{{s=\"{OTHER}\"}} 1\n")), [0x870d_6cfe_ca62_113b]);
     let fault = found(&format!("m{{s=\"{ONE}\"}} 1\nm{{s=\"{OTHER}\"}} 2\n")).unwrap_err();
-    assert!(fault.starts_with("line 2, column 1") && fault.contains("their hashes are the same"), "{fault}");
+    assert!(fault.starts_with("line 2, column 1") && fault.contains("stands twice for the gateway"), "{fault}");
     assert!(found(&format!("m{{s=\"{ONE}\"}} 1\nm{{s=\"{OTHER}x\"}} 2\n")).is_ok());
+    // Also where one of them has several lines, whichever stands first.
+    let lines = |value: &str| format!("m_sum{{s=\"{value}\"}} 1\nm_count{{s=\"{value}\"}} 1\n");
+    for (one, other) in [(ONE, OTHER), (OTHER, ONE)] {
+        let sum = format!("# TYPE m histogram\nm_sum{{s=\"{one}\"}} 1\nm_count{{s=\"{other}\"}} 1\n");
+        assert!(found(&sum).unwrap_err().starts_with("line 3, column 1"));
+        let apart = format!("# TYPE m histogram\n{}{}", lines(one), lines(&format!("{other}x")));
+        assert!(found(&apart).is_ok());
+    }
     // The lines of a histogram are one metric, and of two they are not.
     let histogram = |value: &str| format!("h_sum{{s=\"{value}\"}} 1\nh_count{{s=\"{value}\"}} 1\n");
     assert!(found(&format!("# TYPE h histogram\n{}{}", histogram(ONE), histogram("x"))).is_ok());
+}
+
+/// To Prometheus a label without a value is none, and the gateway would give it two histograms for one.
+#[test]
+fn lines_of_one_histogram_differ_in_no_empty_label() {
+    let lines = |labels: &str, others: &str| {
+        let body =
+            format!("# TYPE h histogram\nh_bucket{{{labels}le=\"+Inf\"}} 1\nh_sum{others} 1\nh_count{others} 1\n");
+        checked(Format::Text, body.as_bytes())
+    };
+    assert_eq!(lines("e=\"\",", "{e=\"\"}"), Ok(3));
+    assert_eq!(lines("", ""), Ok(3));
+    for body in [lines("e=\"\",", ""), lines("", "{e=\"\"}"), lines("e=\"\",", "{f=\"\"}")] {
+        let faults = body.unwrap_err();
+        assert!(faults.contains("differ in a label that is empty"), "{faults:?}");
+    }
+    for body in ["m{e=\"\"} 1\nm 1\n", "m 1\nm{e=\"\"} 1\n", "m{e=\"\"} 1\nm{f=\"\"} 1\n"] {
+        let faults = checked(Format::Text, body.as_bytes()).unwrap_err();
+        assert!(faults.contains("line 2, column 1"), "{body}: {faults:?}");
+    }
 }

@@ -64,7 +64,9 @@ impl<'b> Cursor<'b> {
 
     /// All up to the end.
     pub(super) fn take_rest(&mut self) -> &'b [u8] {
-        self.take_while(|_| true)
+        let rest = self.rest();
+        self.at += rest.len();
+        rest
     }
 
     /// The inside of a quoted value, as spelled, and whether it has escapes; the cursor is behind its opening quote. A

@@ -1,7 +1,7 @@
 //! Metric families of one body: which line belongs to which, and what its type makes of it.
 
 use crate::payload::kind::Kind;
-use crate::payload::series::of_name;
+use crate::payload::summary::collision;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
@@ -14,20 +14,28 @@ pub(super) enum Role {
     Count,
 }
 
+impl Role {
+    /// One for each.
+    pub(super) const fn number(self) -> u64 {
+        match self {
+            Self::Itself => 0,
+            Self::Bucket => 1,
+            Self::Sum => 2,
+            Self::Count => 3,
+        }
+    }
+}
+
 /// The family of a name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Resolved {
     pub(super) family: usize,
     pub(super) role: Role,
-    /// The hash of the name.
-    pub(super) name: u64,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Family<'b> {
     pub(super) name: &'b [u8],
-    /// The hash of its name.
-    pub(super) hash: u64,
     pub(super) kind: Option<Kind>,
     pub(super) help: bool,
     pub(super) sampled: bool,
@@ -53,21 +61,42 @@ impl<'b> Family<'b> {
 /// All families, by name.
 pub(super) struct Families<'b> {
     list: Vec<Family<'b>>,
+    /// Their places, where they are not few.
     by_name: HashMap<&'b [u8], usize, RandomState>,
     /// Lines of one family mostly follow each other.
     last: Option<(&'b [u8], Resolved)>,
     scrap: Family<'b>,
 }
 
+/// Families up to which a list is searched fast.
+const FEW: usize = 8;
+
 const SUFFIXES: [(&[u8], Role); 3] = [(b"_bucket", Role::Bucket), (b"_sum", Role::Sum), (b"_count", Role::Count)];
 
 impl<'b> Families<'b> {
     pub(super) fn new() -> Self {
-        Self { list: Vec::new(), by_name: HashMap::default(), last: None, scrap: Family::default() }
+        Self { list: Vec::with_capacity(8), by_name: HashMap::default(), last: None, scrap: Family::default() }
     }
 
     pub(super) fn len(&self) -> usize {
         self.list.len()
+    }
+
+    /// The place of the family of that very name.
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        match self.list.len() {
+            0..=FEW => self.list.iter().position(|family| family.name == name),
+            _ => self.by_name.get(name).copied(),
+        }
+    }
+
+    fn push(&mut self, name: &'b [u8]) -> usize {
+        self.list.push(Family { name, ..Family::default() });
+        if self.list.len() > FEW {
+            let known = self.by_name.len();
+            self.by_name.extend(self.list.iter().enumerate().skip(known).map(|(at, family)| (family.name, at)));
+        }
+        self.list.len() - 1
     }
 
     /// Takes back the family that the last [`Families::resolve`] made.
@@ -100,20 +129,30 @@ impl<'b> Families<'b> {
     }
 
     fn look_up(&mut self, name: &'b [u8]) -> Resolved {
-        let hash = of_name(name);
-        if let Some(family) = self.by_name.get(name) {
-            return Resolved { family: *family, role: Role::Itself, name: hash };
+        if let Some(family) = self.find(name) {
+            return Resolved { family, role: Role::Itself };
         }
         for (suffix, role) in SUFFIXES {
-            let Some(base) = name.strip_suffix(suffix).and_then(|base| self.by_name.get(base)) else { continue };
-            let kind = self.list.get(*base).and_then(|family| family.kind);
+            let Some(family) = name.strip_suffix(suffix).and_then(|base| self.find(base)) else { continue };
+            let kind = self.list.get(family).and_then(|family| family.kind);
             if kind == Some(Kind::Histogram) || (kind == Some(Kind::Summary) && role != Role::Bucket) {
-                return Resolved { family: *base, role, name: hash };
+                return Resolved { family, role };
             }
         }
-        self.list.push(Family { name, hash, ..Family::default() });
-        self.by_name.insert(name, self.list.len() - 1);
-        Resolved { family: self.list.len() - 1, role: Role::Itself, name: hash }
+        Resolved { family: self.push(name), role: Role::Itself }
+    }
+
+    /// A family that has the name of a part of a histogram or summary beside it; those without samples are none.
+    pub(super) fn collision(&self) -> Option<String> {
+        let sampled = || self.list.iter().filter(|family| family.sampled);
+        let kind = |family: &Family<'_>| family.kind.unwrap_or(Kind::Untyped);
+        if sampled().all(|family| kind(family).suffixes().is_empty()) {
+            return None;
+        }
+        sampled().find_map(|family| {
+            let other = |base: &[u8]| self.list.get(self.find(base)?).filter(|other| other.sampled).map(kind);
+            collision(family.name, other)
+        })
     }
 
     /// The families that have samples. The gateway drops others.

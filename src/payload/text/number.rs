@@ -39,8 +39,12 @@ fn plain(text: &[u8]) -> Option<f64> {
             _ => return None,
         }
     }
-    let scale = TENS.get(behind.unwrap_or_default())?;
-    (digits > 0).then(|| sign * (f64::from(number) / scale))
+    // A quotient takes longer than all digits.
+    let value = match behind {
+        None | Some(0) => f64::from(number),
+        Some(places) => f64::from(number) / TENS.get(places)?,
+    };
+    (digits > 0).then_some(sign * value)
 }
 
 #[cfg(test)]

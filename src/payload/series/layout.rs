@@ -1,0 +1,194 @@
+//! How the labels of a series lie in the text that the gateway hashes: those of the path and its own, sorted by name.
+//! Nearly always the names are those of the series before: then nothing is sorted, and what lies between the values
+//! stands ready.
+
+use super::gateway::{Parts, SEPARATOR, of_text};
+use super::names::FEW;
+use super::sort::{Numbered, sort_by_name};
+
+/// A label of the series being read.
+#[derive(Clone, Copy)]
+pub(super) struct Label<'b> {
+    pub(super) name: &'b [u8],
+    /// May still have escapes.
+    pub(super) value: &'b [u8],
+    pub(super) escaped: bool,
+    /// Whether it is in the text: the path does not replace it, nor does it belong to the type.
+    pub(super) stored: bool,
+}
+
+impl Label<'_> {
+    /// Whether Prometheus drops it, and the gateway does not.
+    pub(super) fn is_empty(&self) -> bool {
+        self.value.is_empty() && self.stored && self.name != INSTANCE
+    }
+}
+
+/// The gateway gives an empty one to what has none.
+const INSTANCE: &[u8] = b"instance";
+
+/// The text of a series.
+pub(super) struct Layout<'b> {
+    /// What every series gets.
+    given: Vec<Label<'b>>,
+    /// The names that it is for: their generation, how many, and which is of the type.
+    arranged: Option<(usize, usize, Option<usize>)>,
+    /// The labels by name, first those that are given and behind them those of the series.
+    order: Vec<Numbered>,
+    /// All bytes but those of the family and of the values of the series, one behind the other.
+    fixed: Vec<u8>,
+    /// The labels of the series in their order, each with the place in these bytes where its value comes.
+    slots: Vec<(usize, usize)>,
+    /// The text of the last series; its front, up to the first value, stays while family and names do.
+    text: Vec<u8>,
+    front: usize,
+    family: &'b [u8],
+}
+
+impl<'b> Layout<'b> {
+    /// With the labels of the path.
+    pub(super) fn new(path: &'b [(&'b str, &'b str)]) -> Self {
+        let given = |(name, value): (&'b str, &'b str)| Label {
+            name: name.as_bytes(),
+            value: value.as_bytes(),
+            escaped: false,
+            stored: true,
+        };
+        // The last one is for series without an instance of their own.
+        let given = path.iter().copied().chain([("instance", "")]).map(given).collect();
+        Self {
+            given,
+            arranged: None,
+            order: Vec::with_capacity(16),
+            fixed: Vec::with_capacity(256),
+            slots: Vec::with_capacity(8),
+            text: Vec::with_capacity(512),
+            front: 0,
+            family: &[],
+        }
+    }
+
+    /// Makes it fit the labels of a series.
+    pub(super) fn arrange(&mut self, generation: usize, labels: &[Label<'b>], special: Option<usize>) {
+        let wanted = Some((generation, labels.len(), special));
+        if self.arranged == wanted {
+            return;
+        }
+        self.arranged = wanted;
+        self.front = 0;
+        self.sort(labels);
+        // So many are hardly ever the same twice.
+        if labels.len() <= FEW {
+            self.lay_out(labels);
+        }
+    }
+
+    fn lay_out(&mut self, labels: &[Label<'b>]) {
+        self.fixed.clear();
+        self.slots.clear();
+        for (_, at) in &self.order {
+            let Some(label) = part(&self.given, labels, *at).filter(|label| label.stored) else { continue };
+            self.fixed.extend_from_slice(label.name);
+            self.fixed.push(SEPARATOR);
+            match at.checked_sub(self.given.len()) {
+                Some(own) => self.slots.push((own, self.fixed.len())),
+                None => spell(label, &mut self.fixed),
+            }
+        }
+    }
+
+    fn sort(&mut self, labels: &[Label<'b>]) {
+        let path = self.given.split_last().map_or(&[][..], |(_, path)| path);
+        let own = |label: &Label<'_>| label.stored && label.name == INSTANCE;
+        let has_instance = path.iter().any(own) || labels.iter().any(own);
+        self.order.clear();
+        let given = 0..path.len() + usize::from(!has_instance);
+        self.order.extend(given.chain(self.given.len()..self.given.len() + labels.len()).map(|at| (0, at)));
+        sort_by_name(&mut self.order, |at| part(&self.given, labels, at).map_or(&[], |label| label.name));
+    }
+
+    /// The gateway's hash of the series that it fits; none where it has many labels and one stands twice.
+    pub(super) fn hash(&mut self, family: &'b [u8], labels: &[Label<'b>]) -> Option<u64> {
+        if labels.len() > FEW {
+            return self.hash_of(family, labels, |_| true);
+        }
+        if self.front == 0 || !std::ptr::eq(self.family, family) {
+            self.begin(family);
+        }
+        self.text.truncate(self.front);
+        for (at, (label, from)) in self.slots.iter().enumerate() {
+            if let Some(label) = labels.get(*label) {
+                spell(label, &mut self.text);
+            }
+            let to = self.slots.get(at + 1).map_or(self.fixed.len(), |(_, to)| *to);
+            self.text.extend_from_slice(self.fixed.get(*from..to).unwrap_or_default());
+        }
+        Some(of_text(&self.text))
+    }
+
+    /// The same without the labels that have no value.
+    pub(super) fn hash_without_empty(&mut self, family: &[u8], labels: &[Label<'b>]) -> Option<u64> {
+        self.hash_of(family, labels, |label| !label.is_empty())
+    }
+
+    fn hash_of(&mut self, family: &[u8], labels: &[Label<'b>], wanted: impl Fn(&Label<'_>) -> bool) -> Option<u64> {
+        let mut hash = Parts::new(family);
+        let mut before: &[u8] = &[];
+        for (_, at) in &self.order {
+            let own = *at >= self.given.len();
+            let Some(label) = part(&self.given, labels, *at) else { continue };
+            if own && std::mem::replace(&mut before, label.name) == label.name {
+                return None;
+            }
+            if label.stored && (!own || wanted(label)) {
+                hash.add(label.name);
+                if label.escaped {
+                    self.text.clear();
+                    self.front = 0;
+                    unescape(label.value, &mut self.text);
+                    hash.add(&self.text);
+                } else {
+                    hash.add(label.value);
+                }
+            }
+        }
+        Some(hash.value())
+    }
+
+    fn begin(&mut self, family: &'b [u8]) {
+        self.text.clear();
+        self.text.extend_from_slice(family);
+        self.text.push(SEPARATOR);
+        let to = self.slots.first().map_or(self.fixed.len(), |(_, to)| *to);
+        self.text.extend_from_slice(self.fixed.get(..to).unwrap_or_default());
+        (self.front, self.family) = (self.text.len(), family);
+    }
+}
+
+fn part<'l, 'b>(given: &'l [Label<'b>], labels: &'l [Label<'b>], at: usize) -> Option<&'l Label<'b>> {
+    given.get(at).or_else(|| labels.get(at - given.len()))
+}
+
+fn spell(label: &Label<'_>, text: &mut Vec<u8>) {
+    if label.escaped {
+        unescape(label.value, text);
+    } else {
+        text.extend_from_slice(label.value);
+    }
+    text.push(SEPARATOR);
+}
+
+/// Undoes the escapes of a label value, which are known to be legal, behind what there is.
+pub(super) fn unescape(spelled: &[u8], out: &mut Vec<u8>) {
+    let mut bytes = spelled.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => match bytes.next() {
+                Some(b'n') => out.push(b'\n'),
+                Some(other) => out.push(*other),
+                None => {}
+            },
+            byte => out.push(*byte),
+        }
+    }
+}
