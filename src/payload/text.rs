@@ -237,10 +237,27 @@ impl<'b> TextCheck<'b> {
 
     /// Its name, its value as spelled, and whether that has escapes.
     fn label(&self, cursor: &mut Cursor<'b>) -> Checked<(&'b [u8], &'b [u8], bool)> {
+        let name = self.label_name(cursor)?;
+        if !cursor.skip_text(b"=\"") {
+            equals_and_quote(cursor)?;
+        }
         let at = cursor.at();
-        let name = cursor.label_name(self.series.expected_name());
+        let (value, escaped) = cursor.quoted().map_err(|(column, message)| (column, message.to_owned()))?;
+        if value.len() > self.shape.value_bytes {
+            return Err((at, format!("a label value has more than {} bytes", self.shape.value_bytes)));
+        }
+        Ok((name, value, escaped))
+    }
+
+    /// A name that the series before had at this place is not checked again.
+    fn label_name(&self, cursor: &mut Cursor<'b>) -> Checked<&'b [u8]> {
+        let (at, expected) = (cursor.at(), self.series.expected_name());
+        let name = cursor.label_name(expected);
         if name.is_empty() {
             return Err((at, "expected a label name (letters, digits and _, not starting with a digit)".to_owned()));
+        }
+        if std::ptr::eq(name, expected) {
+            return Ok(name);
         }
         if name.starts_with(b"__") {
             return Err((at, "label names that begin with __ are reserved".to_owned()));
@@ -248,22 +265,7 @@ impl<'b> TextCheck<'b> {
         if name.len() > self.shape.name_bytes {
             return Err((at, format!("a label name has more than {} bytes", self.shape.name_bytes)));
         }
-        cursor.blanks();
-        if cursor.peek() != Some(b'=') {
-            return Err((cursor.at(), "expected = behind a label name, as in {NAME=\"VALUE\"}".to_owned()));
-        }
-        cursor.skip(1);
-        cursor.blanks();
-        if cursor.peek() != Some(b'"') {
-            return Err((cursor.at(), "a label value stands in double quotes, as in {NAME=\"VALUE\"}".to_owned()));
-        }
-        cursor.skip(1);
-        let at = cursor.at();
-        let (value, escaped) = cursor.quoted().map_err(|(column, message)| (column, message.to_owned()))?;
-        if value.len() > self.shape.value_bytes {
-            return Err((at, format!("a label value has more than {} bytes", self.shape.value_bytes)));
-        }
-        Ok((name, value, escaped))
+        Ok(name)
     }
 
     /// The family of a name; a name is checked where its family begins.
@@ -333,6 +335,21 @@ fn no_name(first: Option<u8>) -> String {
         _ => "",
     };
     format!("a line is a comment (#) or begins with a metric name{what}")
+}
+
+/// What stands between a label name and its value, where there are blanks in it or something else.
+fn equals_and_quote(cursor: &mut Cursor<'_>) -> Checked {
+    cursor.blanks();
+    if cursor.peek() != Some(b'=') {
+        return Err((cursor.at(), "expected = behind a label name, as in {NAME=\"VALUE\"}".to_owned()));
+    }
+    cursor.skip(1);
+    cursor.blanks();
+    if cursor.peek() != Some(b'"') {
+        return Err((cursor.at(), "a label value stands in double quotes, as in {NAME=\"VALUE\"}".to_owned()));
+    }
+    cursor.skip(1);
+    Ok(())
 }
 
 fn value(cursor: &mut Cursor<'_>) -> Checked<f64> {

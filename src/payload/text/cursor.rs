@@ -24,6 +24,13 @@ impl<'b> Cursor<'b> {
         self.at += bytes;
     }
 
+    /// Skips a text; false where it does not stand there.
+    pub(super) fn skip_text(&mut self, text: &[u8]) -> bool {
+        let stands = self.rest().starts_with(text);
+        self.at += if stands { text.len() } else { 0 };
+        stands
+    }
+
     /// Skips spaces and tabs.
     pub(super) fn blanks(&mut self) {
         while self.peek().is_some_and(is_blank) {
