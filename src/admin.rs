@@ -72,6 +72,10 @@ impl Admin {
             (b"/metrics" | b"/-/healthy" | b"/-/ready", _) => (Method::Get, None),
             (b"/", _) if self.audience != Audience::Nobody => (Method::Get, None),
             (b"/-/reload", Some(reload)) => (Method::Post, Some(reload)),
+            (b"/-/reload", None) => {
+                let hint = "reloading over HTTP is off; send SIGHUP, or start with --web.enable-lifecycle";
+                return Err(Denial::new(Reason::TargetUnknown).hint(hint));
+            }
             _ => return Err(Denial::new(Reason::TargetUnknown).hint(self.pages())),
         };
         if head.method != takes {

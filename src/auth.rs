@@ -16,7 +16,7 @@ pub mod verifier;
 pub use attempts::Attempts;
 pub use cache::Cache;
 
-pub use flaw::Flaw;
+pub use flaw::{Flaw, Ground};
 pub use phc::{Argon2id, Params, PasswordHash, PhcError};
 pub use undecided::{Undecided, UnderWay};
 pub use verifier::{Busy, Size, Verifier};

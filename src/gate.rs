@@ -133,21 +133,15 @@ impl Gate {
 
     async fn log_in(&self, claim: &Claim, source: &str) -> Result<(), LoginFailure> {
         // Reserved before the hash: a thousand guesses at once must not cost a thousand hashes.
-        let [source_key, user_key]: [&[&[u8]]; 2] =
-            [&[source.as_bytes()], &[source.as_bytes(), claim.username.as_bytes()]];
-        let [(rule, rate), (user_rule, user_rate)] = self.login_rates;
-        let budgets = [(rule, source_key, rate), (user_rule, user_key, user_rate)].map(|(rule, key, rate)| Entry {
-            rule,
-            owner: "",
-            key,
-            rate,
-        });
         let came = self.clock.tick();
         let charge = || charge_login(&self.logins, &self.login_rates, source, &claim.username, self.clock.tick());
         let paid = self.undecided.pay(source, self.limits.login_wait, charge).await;
         let _under_way = paid.map_err(|failure| failure.unwrap_or(LoginFailure::Busy))?;
         let left = self.limits.login_wait.saturating_sub(self.clock.tick().since(came));
-        let refund = || budgets.iter().for_each(|budget| self.logins.refund(budget));
+        let refund = || {
+            let refund = |budgets: [Entry<'_>; 2]| budgets.iter().for_each(|budget| self.logins.refund(budget));
+            login_budgets(&self.login_rates, source, &claim.username, refund);
+        };
         let (hashes, password) = (claim.hashes.clone(), claim.password.clone());
         match self.verifier.verify(source, hashes, password, left).await {
             Ok(Some(index)) if claim.principal.is_some() => {
@@ -187,19 +181,23 @@ pub fn charge_login(
     user: &str,
     now: Tick,
 ) -> Result<(), LoginFailure> {
-    let [(rule, rate), (user_rule, user_rate)] = *rates;
-    let [source_key, user_key]: [&[&[u8]]; 2] = [&[source.as_bytes()], &[source.as_bytes(), user.as_bytes()]];
-    let budgets = [(rule, source_key, rate), (user_rule, user_key, user_rate)].map(|(rule, key, rate)| Entry {
-        rule,
-        owner: "",
-        key,
-        rate,
-    });
-    logins.charge(&budgets, now).map_err(|exhausted| {
-        let (name, rate) = rates.get(exhausted.index).copied().unwrap_or((rule, rate));
-        let rule = ExhaustedRule { name: name.to_owned(), burst: rate.burst(), period: rate.period() };
-        LoginFailure::Throttled { rule, wait: exhausted.wait }
+    login_budgets(rates, source, user, |budgets| {
+        logins.charge(&budgets, now).map_err(|exhausted| {
+            let Entry { rule, rate, .. } = budgets.get(exhausted.index).unwrap_or(&budgets[0]);
+            let rule = ExhaustedRule { name: (*rule).to_owned(), burst: rate.burst(), period: rate.period() };
+            LoginFailure::Throttled { rule, wait: exhausted.wait }
+        })
     })
+}
+
+/// What is to be done with the budgets of a source, and of a source for one user.
+fn login_budgets<T>(rates: &LoginRates, source: &str, user: &str, then: impl FnOnce([Entry<'_>; 2]) -> T) -> T {
+    let [(rule, rate), (user_rule, user_rate)] = *rates;
+    let (source, user) = (source.as_bytes(), user.as_bytes());
+    then([
+        Entry { rule, owner: "", key: &[source], rate },
+        Entry { rule: user_rule, owner: "", key: &[source, user], rate: user_rate },
+    ])
 }
 
 /// Takes a charge of every quota that enforces, or of none; then of each that only reports.

@@ -2,7 +2,7 @@
 
 /// Declares [`Flaw`] from one table, so that a code and its texts cannot drift apart.
 macro_rules! flaws {
-    ($($(#[$doc:meta])* $name:ident = $code:literal $text:literal,)*) => {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $ground:ident $text:literal,)*) => {
         /// What is wrong with a credential. The code is stable: it begins the log's `detail` and is a metric's label.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Flaw { $($(#[$doc])* $name,)* }
@@ -20,79 +20,93 @@ macro_rules! flaws {
             pub const fn text(self) -> &'static str {
                 match self { $(Flaw::$name => $text,)* }
             }
+
+            /// What it depends on.
+            pub const fn ground(self) -> Ground {
+                match self { $(Flaw::$name => Ground::$ground,)* }
+            }
         }
     };
 }
 
+/// What a flaw depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// On the credential: it proves nobody, wherever it comes from.
+    Itself,
+    /// On whom the policy lets come from there: with other principals to choose from it might have proven one.
+    Policy,
+}
+
 flaws! {
     /// The `Authorization` header names no credential.
-    Malformed = "credential_malformed" "the Authorization header names no credential",
+    Malformed = "credential_malformed" Itself "the Authorization header names no credential",
     /// No candidate has a password.
-    PasswordNotTaken = "password_not_taken" "no principal may use a password from this source",
+    PasswordNotTaken = "password_not_taken" Policy "no principal may use a password from this source",
     /// No candidate has that user name.
-    UserUnknown = "user_unknown" "unknown user name",
+    UserUnknown = "user_unknown" Policy "unknown user name",
     /// The password is not the stored one.
-    PasswordWrong = "password_wrong" "wrong password",
+    PasswordWrong = "password_wrong" Policy "wrong password",
     /// No candidate takes tokens.
-    TokenNotTaken = "token_not_taken" "no principal may use a token from this source",
+    TokenNotTaken = "token_not_taken" Policy "no principal may use a token from this source",
     /// The client's certificate names nobody.
-    CertificateNotGranted = "certificate_not_granted" "no principal fits the names of the client's certificate",
+    CertificateNotGranted = "certificate_not_granted" Policy "no principal fits the names of the client's certificate",
     /// Longer than is ever read.
-    TokenTooLong = "token_too_long" "the token is longer than 8192 bytes",
+    TokenTooLong = "token_too_long" Itself "the token is longer than 8192 bytes",
     /// Five parts: encrypted, not signed.
-    TokenEncrypted = "token_encrypted" "the token is encrypted; only signed ones are read",
+    TokenEncrypted = "token_encrypted" Itself "the token is encrypted; only signed ones are read",
     /// Not three parts.
-    TokenParts = "token_parts" "the token is not HEADER.CLAIMS.SIGNATURE",
+    TokenParts = "token_parts" Itself "the token is not HEADER.CLAIMS.SIGNATURE",
     /// A part that is not base64url.
-    TokenBase64 = "token_base64" "a part of the token is not base64url without padding",
+    TokenBase64 = "token_base64" Itself "a part of the token is not base64url without padding",
     /// A part that is not a JSON object.
-    TokenJson = "token_json" "a part of the token is not a JSON object",
+    TokenJson = "token_json" Itself "a part of the token is not a JSON object",
     /// A key stands twice.
-    TokenDuplicateKey = "token_duplicate_key" "a JSON key stands twice, so that two readers could read two things",
+    TokenDuplicateKey = "token_duplicate_key" Itself "a JSON key stands twice, so that two readers could read two things",
     /// A header key that is not taken.
-    TokenHeader = "token_header" "the header has a key that is not taken",
+    TokenHeader = "token_header" Itself "the header has a key that is not taken",
     /// A header that says it is no plain JWT.
-    TokenType = "token_type" "the header's typ is not JWT",
+    TokenType = "token_type" Itself "the header's typ is not JWT",
     /// Not an algorithm of the issuer.
-    TokenAlgorithm = "token_algorithm" "the algorithm is not one of the issuer's",
+    TokenAlgorithm = "token_algorithm" Itself "the algorithm is not one of the issuer's",
     /// No key id.
-    TokenKeyMissing = "token_key_missing" "the header names no kid",
+    TokenKeyMissing = "token_key_missing" Itself "the header names no kid",
     /// A key id that the issuer does not publish.
-    TokenKeyUnknown = "token_key_unknown" "the issuer publishes no key of that kid",
+    TokenKeyUnknown = "token_key_unknown" Itself "the issuer publishes no key of that kid",
     /// A published key that is not used.
-    TokenKeyUnfit = "token_key_unfit" "the issuer's key of that kid is not used",
+    TokenKeyUnfit = "token_key_unfit" Itself "the issuer's key of that kid is not used",
     /// A key of another kind than the algorithm.
-    TokenKeyMismatch = "token_key_mismatch" "the key is not for the algorithm that the header names",
+    TokenKeyMismatch = "token_key_mismatch" Itself "the key is not for the algorithm that the header names",
     /// The keys of the issuer are not loaded.
-    TokenKeysUnavailable = "token_keys_unavailable" "the issuer's keys are not loaded",
+    TokenKeysUnavailable = "token_keys_unavailable" Itself "the issuer's keys are not loaded",
     /// The signature does not verify.
-    TokenSignature = "token_signature" "the signature is wrong",
+    TokenSignature = "token_signature" Itself "the signature is wrong",
     /// Not one of the issuers.
-    TokenIssuerUnknown = "token_issuer_unknown" "iss is not an issuer that is taken from this source",
+    TokenIssuerUnknown = "token_issuer_unknown" Policy "iss is not an issuer that is taken from this source",
     /// Not the audience, none, or not it alone.
-    TokenAudience = "token_audience" "aud is not the audience of this proxy alone",
+    TokenAudience = "token_audience" Itself "aud is not the audience of this proxy alone",
     /// A time that is missing or no whole number.
-    TokenTime = "token_time" "exp, nbf or iat is missing or not a whole number of seconds",
+    TokenTime = "token_time" Itself "exp, nbf or iat is missing or not a whole number of seconds",
     /// Past `exp`.
-    TokenExpired = "token_expired" "exp has passed",
+    TokenExpired = "token_expired" Itself "exp has passed",
     /// Before `nbf`.
-    TokenNotYetValid = "token_not_yet_valid" "nbf is in the future",
+    TokenNotYetValid = "token_not_yet_valid" Itself "nbf is in the future",
     /// Before `iat`.
-    TokenIssuedInFuture = "token_issued_in_future" "iat is in the future",
+    TokenIssuedInFuture = "token_issued_in_future" Itself "iat is in the future",
     /// Valid for too long, or for no time.
-    TokenLifetime = "token_lifetime" "exp is before iat, or too long after it",
+    TokenLifetime = "token_lifetime" Itself "exp is before iat, or too long after it",
     /// No `sub`.
-    TokenSubject = "token_subject" "sub is missing or empty",
+    TokenSubject = "token_subject" Itself "sub is missing or empty",
     /// No `jti`.
-    TokenId = "token_id" "jti is missing or empty",
+    TokenId = "token_id" Itself "jti is missing or empty",
     /// A claim that every token of this kind has.
-    TokenClaimMissing = "token_claim_missing" "a claim is missing that every run of this issuer has",
+    TokenClaimMissing = "token_claim_missing" Itself "a claim is missing that every run of this issuer has",
     /// A token of the runner itself, not of a run.
-    TokenRunnerInternal = "token_runner_internal" "this is the credential of a runner, not of a run",
+    TokenRunnerInternal = "token_runner_internal" Itself "this is the credential of a runner, not of a run",
     /// No rule takes the event.
-    TokenEventNotGranted = "token_event_not_granted" "the rule that the run fits does not name this kind of event",
+    TokenEventNotGranted = "token_event_not_granted" Policy "the rule that the run fits does not name this kind of event",
     /// No rule fits the claims.
-    TokenClaimsNotGranted = "token_claims_not_granted" "no principal fits the claims",
+    TokenClaimsNotGranted = "token_claims_not_granted" Policy "no principal fits the claims",
 }
 
 #[cfg(test)]

@@ -100,7 +100,11 @@ pub(super) struct Serve {
     )]
     admin: Listen,
     /// Take POST /-/reload on the admin listener, which reloads the policy
-    #[arg(long = "web.enable-lifecycle", env = "PUSHGUARD_WEB_ENABLE_LIFECYCLE")]
+    #[arg(
+        long = "web.enable-lifecycle",
+        env = "PUSHGUARD_WEB_ENABLE_LIFECYCLE",
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
     enable_lifecycle: bool,
     /// The folder for what must outlive a restart; without one it is kept in memory only
     #[arg(long = "state.dir", env = "PUSHGUARD_STATE_DIR", value_name = "DIR")]
@@ -195,7 +199,8 @@ impl Serve {
             file.0.memory = Some((limit, tls));
         }
         let door = |listen: &Listen| {
-            let bound = bind(listen)?;
+            let flag = if listen.name == ADMIN { "admin" } else { "web" };
+            let bound = bind(listen).map_err(|error| format!("--{flag}.listen-address: {error}"))?;
             let tls = certificates.of(&bound);
             Ok::<Door, String>((bound, tls))
         };

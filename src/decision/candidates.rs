@@ -3,7 +3,7 @@
 use super::decide::Checked;
 use super::trail::Notes;
 use super::{Denial, Reason, found, text};
-use crate::auth::Flaw;
+use crate::auth::Ground;
 use crate::policy::{Admits, Mode, Principal, World, is_private};
 use crate::request::{Credential, Head, SourceError};
 use std::net::IpAddr;
@@ -19,16 +19,16 @@ pub(super) struct Candidates<'w> {
     refusal: Option<Box<Denial>>,
     /// Who might be, if the list that decides were at hand.
     unlisted: Vec<&'w Principal>,
-    source: IpAddr,
+    /// The client.
+    pub(super) source: IpAddr,
 }
 
-/// The client's address and the candidates. While the whole policy only reports, the peer and nobody will do.
-pub(super) fn candidates<'w>(world: &'w World, head: &Head, notes: &mut Notes) -> Checked<(IpAddr, Candidates<'w>)> {
+/// The candidates. While the whole policy only reports, the peer and nobody will do.
+pub(super) fn candidates<'w>(world: &'w World, head: &Head, notes: &mut Notes) -> Checked<Candidates<'w>> {
     let source = notes.excuse(head.source.as_ref().map_err(|error| Box::new(unknown(error))))?;
     let Some(source) = source.copied() else {
-        let nobody =
-            Candidates { list: Vec::new(), admitted: 0, refusal: None, unlisted: Vec::new(), source: head.peer };
-        return Ok((head.peer, nobody));
+        let (list, unlisted, source) = (Vec::new(), Vec::new(), head.peer);
+        return Ok(Candidates { list, admitted: 0, refusal: None, unlisted, source });
     };
     let (mut list, mut reporting, mut unlisted) = (Vec::new(), Vec::new(), Vec::new());
     for (index, principal) in world.policy.principals.iter().enumerate() {
@@ -48,7 +48,7 @@ pub(super) fn candidates<'w>(world: &'w World, head: &Head, notes: &mut Notes) -
     if admitted > 0 {
         notes.passed(|| found::source(world, head, source, &list));
         if reporting.is_empty() {
-            return Ok((source, Candidates { list, admitted, refusal: None, unlisted, source }));
+            return Ok(Candidates { list, admitted, refusal: None, unlisted, source });
         }
     }
     let refusal = refused(source, head, !unlisted.is_empty());
@@ -60,7 +60,7 @@ pub(super) fn candidates<'w>(world: &'w World, head: &Head, notes: &mut Notes) -
         }
         None => {}
     }
-    Ok((source, Candidates { list, admitted, refusal: Some(refusal), unlisted, source }))
+    Ok(Candidates { list, admitted, refusal: Some(refusal), unlisted, source })
 }
 
 fn unknown(error: &SourceError) -> Denial {
@@ -90,20 +90,9 @@ impl<'w> Candidates<'w> {
             Ok(Some(Credential::Certificate(_))) => |p| p.certificate.is_some(),
             Err(_) => |_| false,
         };
-        // A token that does not hold proves nobody, wherever it comes from.
         let open = match denial.flaw {
             None => denial.reason == Reason::CredentialMissing,
-            Some(flaw) => [
-                Flaw::PasswordNotTaken,
-                Flaw::UserUnknown,
-                Flaw::PasswordWrong,
-                Flaw::TokenNotTaken,
-                Flaw::TokenIssuerUnknown,
-                Flaw::TokenClaimsNotGranted,
-                Flaw::TokenEventNotGranted,
-                Flaw::CertificateNotGranted,
-            ]
-            .contains(&flaw),
+            Some(flaw) => flaw.ground() == Ground::Policy,
         };
         if open && self.unlisted.iter().any(|p| kind(p)) { refused(self.source, head, true) } else { denial }
     }

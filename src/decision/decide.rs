@@ -55,7 +55,8 @@ enum Next {
 pub(super) type Checked<T> = Result<T, Box<Denial>>;
 
 fn judge(world: &World, head: &Head, facts: &Facts, notes: &mut Notes) -> Checked<Next> {
-    let (source, candidates) = candidates(world, head, notes)?;
+    let candidates = candidates(world, head, notes)?;
+    let source = candidates.source;
     notes.enter(Stage::Target);
     let request = request(head)?;
     notes.identity.operation = Some(request.operation);

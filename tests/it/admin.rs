@@ -158,6 +158,8 @@ fn it_only_answers_get_on_its_pages() {
             Request::new(method, path).send(guard.admin()).is(404, "target_unknown", path);
         }
     }
+    let reload = Request::new("POST", "/-/reload").send(guard.admin()).is(404, "target_unknown", "no lifecycle");
+    assert!(reload.text().contains("--web.enable-lifecycle"), "{}", reload.text());
     Request::get("/-/healthy").send(guard.address()).is(403, "source_not_allowed", "the proxy's own listener");
 }
 

@@ -162,6 +162,7 @@ fn what_cannot_be_read_whole_removes_nothing() {
         (no_date, "no Date"),
         (half, "cannot be read"),
         (answer("500 Internal Server Error", DATE, &whole), "answered 500"),
+        (answer("401 Unauthorized", DATE, &whole), "name the gateway itself, not pushguard"),
         (answer("301 Moved", DATE, ""), "answered 301"),
         (answer("200 OK", "Date: yesterday\r\n", &whole), "no date"),
     ];

@@ -43,7 +43,7 @@ impl Upstream {
             let mut answer = self.ask(&request).await.map_err(|f| f.detail)?;
             let status = answer.header.status.as_u16();
             if status != 200 {
-                return Err(format!("/api/v1/metrics answered {status}"));
+                return Err(format!("/api/v1/metrics answered {status}{}", no_gateway(status)));
             }
             answer.allow(groups::MAX_BYTES, Limit::PageBytes).map_err(|f| f.detail)?;
             begin(date(answer.header.headers.get("date")))?;
@@ -146,6 +146,15 @@ impl Upstream {
             Ok(request)
         };
         build().map_err(|e: pingora_core::BError| format!("the request could not be built: {}", e.etype().as_str()))
+    }
+}
+
+/// What it may be that gives such an answer where a gateway lists its groups.
+const fn no_gateway(status: u16) -> &'static str {
+    match status {
+        401 | 403 => ": something in front of the gateway asks for a login; name the gateway itself, not pushguard",
+        404 => ": no Pushgateway, or one that has another --web.route-prefix",
+        _ => "",
     }
 }
 
