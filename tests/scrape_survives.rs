@@ -279,11 +279,7 @@ fn harmless(gateway: &Gateway, cases: Vec<Case>) {
         assert_eq!(intact(gateway), Ok(()), "{name}");
         if let Some(prometheus) = prometheus.as_ref().filter(|_| harmless) {
             assert_eq!(prometheus.next_scrape(), up(), "{name}");
-            assert_eq!(
-                prometheus.value("count(push_time_seconds)"),
-                known(gateway),
-                "{name}: groups that Prometheus knows"
-            );
+            prometheus.await_value("count(push_time_seconds)", known(gateway), name);
         }
         clear(gateway, &guard);
     }
@@ -387,11 +383,7 @@ fn scraped(prometheus: Option<&Prometheus>, gateway: &Gateway, about: &str, take
     assert_eq!(intact(gateway), Ok(()), "{about}");
     let Some(prometheus) = prometheus else { return };
     assert_eq!(prometheus.next_scrape(), up(), "{about}; what was taken:\n{}", taken.join("\n"));
-    // A scrape is told of a moment before its samples can be asked for.
-    let expected = known(gateway);
-    common::wait_for(&format!("{about}: {expected:?} groups that Prometheus knows"), || {
-        (prometheus.value("count(push_time_seconds)") == expected).then_some(())
-    });
+    prometheus.await_value("count(push_time_seconds)", known(gateway), about);
 }
 
 /// How many groups Prometheus can tell apart: to it an empty label is none.

@@ -182,7 +182,7 @@ impl<'b> Check<'b> {
         if self.samples > self.shape.series {
             return Err(format!("more than {} series", self.shape.series));
         }
-        let hash = self.series.metric(family).map_err(|clash| clash.message().to_owned())?;
+        let hash = self.series.metric(family).map_err(|clash| clash.to_string())?;
         if let Some(missing) = self.series.missing() {
             self.broken(&String::from_utf8_lossy(family), &format!("the label {missing} is needed"));
         }

@@ -19,6 +19,7 @@ use layout::{Label, Layout};
 use names::Names;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt;
 
 /// The series seen so far, and the one that is being read.
 pub(super) struct SeriesSet<'b> {
@@ -44,26 +45,26 @@ pub(super) struct SeriesSet<'b> {
 
 /// Why a line cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Clash {
-    /// What the gateway takes for the same stood before.
+pub(super) enum Clash<'b> {
+    /// What the gateway, or Prometheus, takes for the same stood before.
     Twice,
-    /// One of its many labels stands twice.
-    Label,
+    /// One of its many labels stands twice; this is the second time.
+    Label(&'b [u8]),
     /// It is of a metric whose other lines spell their labels in another way.
     Spelling,
 }
 
-impl Clash {
-    pub(super) const fn message(self) -> &'static str {
+impl fmt::Display for Clash<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Twice => {
-                "the same series stands twice for the gateway (labels of the path replace those in the body)"
-            }
-            Self::Label => "one of its labels stands twice",
-            Self::Spelling => {
+            Self::Twice => f.write_str(
+                "the same series stands twice (labels of the path replace those in the body, an empty label is none)",
+            ),
+            Self::Label(name) => write!(f, "the label {} stands twice", String::from_utf8_lossy(name)),
+            Self::Spelling => f.write_str(
                 "the lines of one histogram or summary differ in a label that is empty or that the path replaces; give \
-                 all of them the same, or leave it out"
-            }
+                 all of them the same, or leave it out",
+            ),
         }
     }
 }
@@ -160,14 +161,14 @@ impl<'b> SeriesSet<'b> {
     }
 
     /// Ends a metric of the family of that name; answers the gateway's hash of it.
-    pub(super) fn metric(&mut self, family: &'b [u8]) -> Result<u64, Clash> {
+    pub(super) fn metric(&mut self, family: &'b [u8]) -> Result<u64, Clash<'b>> {
         let hashes = self.hashes(family)?;
         self.take(hashes, WHOLE)
     }
 
     /// Ends a line of a metric that has several; `line` tells which of them it is, but for the label of its type.
     /// Answers the gateway's hash of the metric.
-    pub(super) fn piece(&mut self, family: &'b [u8], line: u64) -> Result<u64, Clash> {
+    pub(super) fn piece(&mut self, family: &'b [u8], line: u64) -> Result<u64, Clash<'b>> {
         let spelled = self.spelled(of_name(family));
         let hashes = match self.before {
             Some((before, hashes)) if before == spelled => hashes,
@@ -184,7 +185,7 @@ impl<'b> SeriesSet<'b> {
     }
 
     /// Takes the hashes of a metric for lines that have `common` in common.
-    fn take(&mut self, (hash, bare): (u64, u64), common: u64) -> Result<u64, Clash> {
+    fn take(&mut self, (hash, bare): (u64, u64), common: u64) -> Result<u64, Clash<'b>> {
         for wanted in [hash, bare].into_iter().take(if hash == bare { 1 } else { 2 }) {
             match self.taken.entry(wanted) {
                 Entry::Vacant(free) => drop(free.insert(common)),
@@ -197,11 +198,11 @@ impl<'b> SeriesSet<'b> {
     }
 
     /// The gateway's hash of the series, and what it would be without the labels that have no value.
-    fn hashes(&mut self, family: &'b [u8]) -> Result<(u64, u64), Clash> {
+    fn hashes(&mut self, family: &'b [u8]) -> Result<(u64, u64), Clash<'b>> {
         self.layout.arrange(self.names.generation(), &self.labels, self.special.map(|(at, _)| at));
-        let hash = self.layout.hash(family, &self.labels).ok_or(Clash::Label)?;
-        let bare = if self.empty { self.layout.hash_without_empty(family, &self.labels) } else { Some(hash) };
-        Ok((hash, bare.ok_or(Clash::Label)?))
+        let hash = self.layout.hash(family, &self.labels).map_err(Clash::Label)?;
+        let bare = if self.empty { self.layout.hash_without_empty(family, &self.labels) } else { Ok(hash) };
+        Ok((hash, bare.map_err(Clash::Label)?))
     }
 
     /// All labels as they are spelled, but for the one of the type: a sum, so that their order does not matter.

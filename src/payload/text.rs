@@ -10,7 +10,7 @@ mod number;
 use super::fault::{Fault, Faults, shown};
 use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
-use super::series::SeriesSet;
+use super::series::{Clash, SeriesSet};
 use super::summary::{Family, Summary};
 use cursor::Cursor;
 use family::{Families, Resolved, Role};
@@ -184,7 +184,10 @@ impl<'b> TextCheck<'b> {
             [] => self.series.metric(family.name),
             _ => self.series.piece(family.name, resolved.role.number()),
         };
-        family.add(metric.map_err(|clash| (at, clash.message().to_owned()))?);
+        family.add(metric.map_err(|clash| match clash {
+            Clash::Label(name) => (cursor.place_of(name), clash.to_string()),
+            _ => (at, clash.to_string()),
+        })?);
         if let Some(missing) = self.series.missing() {
             self.broken(at, format!("the label {missing} is needed"));
         }

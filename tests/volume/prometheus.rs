@@ -87,9 +87,13 @@ impl Prometheus {
         self.get(&format!("/api/v1/query?query={encoded}"))["result"].clone()
     }
 
-    /// The value of an expression that has one.
-    pub fn value(&self, expression: &str) -> Option<f64> {
-        self.query(expression)[0]["value"][1].as_str()?.parse().ok()
+    /// Waits for a value of an expression, or for it to have none: a scrape is told of a moment before its samples can
+    /// be asked for.
+    pub fn await_value(&self, expression: &str, expected: Option<f64>, about: &str) {
+        wait_for(&format!("{about}: {expression} to be {expected:?}"), || {
+            let value = self.query(expression)[0]["value"][1].as_str().and_then(|value| value.parse().ok());
+            (value == expected).then_some(())
+        });
     }
 
     /// How many series an expression has.

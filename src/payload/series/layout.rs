@@ -107,8 +107,11 @@ impl<'b> Layout<'b> {
         sort_by_name(&mut self.order, |at| part(&self.given, labels, at).map_or(&[], |label| label.name));
     }
 
-    /// The gateway's hash of the series that it fits; none where it has many labels and one stands twice.
-    pub(super) fn hash(&mut self, family: &'b [u8], labels: &[Label<'b>]) -> Option<u64> {
+    /// The gateway's hash of the series that it fits.
+    ///
+    /// # Errors
+    /// It has many labels, and this one stands twice.
+    pub(super) fn hash(&mut self, family: &'b [u8], labels: &[Label<'b>]) -> Result<u64, &'b [u8]> {
         if labels.len() > FEW {
             return self.hash_of(family, labels, |_| true);
         }
@@ -123,22 +126,32 @@ impl<'b> Layout<'b> {
             let to = self.slots.get(at + 1).map_or(self.fixed.len(), |(_, to)| *to);
             self.text.extend_from_slice(self.fixed.get(*from..to).unwrap_or_default());
         }
-        Some(of_text(&self.text))
+        Ok(of_text(&self.text))
     }
 
     /// The same without the labels that have no value.
-    pub(super) fn hash_without_empty(&mut self, family: &[u8], labels: &[Label<'b>]) -> Option<u64> {
+    pub(super) fn hash_without_empty(&mut self, family: &[u8], labels: &[Label<'b>]) -> Result<u64, &'b [u8]> {
         self.hash_of(family, labels, |label| !label.is_empty())
     }
 
-    fn hash_of(&mut self, family: &[u8], labels: &[Label<'b>], wanted: impl Fn(&Label<'_>) -> bool) -> Option<u64> {
+    fn hash_of(
+        &mut self,
+        family: &[u8],
+        labels: &[Label<'b>],
+        wanted: impl Fn(&Label<'_>) -> bool,
+    ) -> Result<u64, &'b [u8]> {
         let mut hash = Parts::new(family);
-        let mut before: &[u8] = &[];
+        // Among the series' own, equal names are side by side.
+        let mut before: Option<(usize, &[u8])> = None;
         for (_, at) in &self.order {
             let own = *at >= self.given.len();
             let Some(label) = part(&self.given, labels, *at) else { continue };
-            if own && std::mem::replace(&mut before, label.name) == label.name {
-                return None;
+            if own
+                && let Some((other, name)) = before.replace((*at, label.name))
+                && name == label.name
+            {
+                let later = part(&self.given, labels, other.max(*at)).unwrap_or(label);
+                return Err(later.name);
             }
             if label.stored && (!own || wanted(label)) {
                 hash.add(label.name);
@@ -152,7 +165,7 @@ impl<'b> Layout<'b> {
                 }
             }
         }
-        Some(hash.value())
+        Ok(hash.value())
     }
 
     fn begin(&mut self, family: &'b [u8]) {

@@ -34,11 +34,14 @@ pub(super) fn sort_by_name<'l>(labels: &mut [Numbered], name: impl Fn(usize) -> 
     }
 }
 
-/// How many bytes all of them begin with.
+/// How many bytes all of them begin with. Not more than a few are looked at, since they may be looked at again: names of
+/// which one after the other parts from the rest.
 fn common<'l>(mut names: impl Iterator<Item = &'l [u8]>) -> usize {
-    let mut front = names.next().unwrap_or_default();
+    const MOST: usize = 32;
+    let mut front = names.next().map(|name| name.get(..MOST).unwrap_or(name)).unwrap_or_default();
     for name in names {
         let same = front.iter().zip(name).take_while(|(one, other)| one == other).count();
+        work(same + 1);
         front = front.get(..same).unwrap_or_default();
         if front.is_empty() {
             break;

@@ -59,6 +59,26 @@ fn work_is_linear_from_a_thousand_labels_to_64_thousand() {
     }
 }
 
+/// Of names that share much one after the other parts from the rest.
+#[test]
+fn names_that_share_much_are_sorted_in_a_time_that_fits_their_bytes() {
+    let shape = endless();
+    for (count, length) in [(40, 8192), (400, 800), (1000, 300), (600, 3000)] {
+        for backwards in [false, true] {
+            let name = |n: usize| {
+                let shared = if backwards { n } else { count - n } * length / count;
+                format!("{}b{n:04}{}", "a".repeat(shared), "c".repeat(length - shared))
+            };
+            let labels: String = (0..count).map(|n| format!("{}=\"v\",", name(n))).collect();
+            let body = format!("m{{{labels}}} 1\n").into_bytes();
+            counted::take();
+            assert_eq!(inspect(Format::Text, &body, &rules(&shape)).map(|s| s.series), Ok(1));
+            let work = counted::take();
+            assert!(work < 8 * body.len(), "{count} names of {length} bytes: {work} for {} bytes", body.len());
+        }
+    }
+}
+
 /// Within its limits, a check ends where the first limit is crossed, whatever follows.
 #[test]
 fn sixteen_thousand_labels_are_refused_at_the_thirty_third() {

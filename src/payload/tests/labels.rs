@@ -22,6 +22,24 @@ fn twice(format: Format, body: &[u8]) -> usize {
     faults.len()
 }
 
+/// Also where they are too many to look through for each: the second one is named, at its place.
+#[test]
+fn a_name_that_stands_twice_is_named() {
+    for (many, first, second) in [(5, 0, 3), (40, 0, 35), (40, 31, 32), (40, 35, 39), (40, 7, 33)] {
+        let mut names: Vec<String> = (0..many).map(|n| format!("n{n}")).collect();
+        names[second] = names[first].clone();
+        let shape = PayloadShape { labels: 1000, ..PayloadShape::default() };
+        let fault = |format, body: &[u8]| shown(&inspect(format, body, &rules(&shape)).unwrap_err());
+        let text = line(1, &names);
+        let column = text.rfind(&format!("{}=", names[second])).unwrap() + 1;
+        let found = fault(Format::Text, text.as_bytes());
+        let told = format!("the label {} stands twice", names[second]);
+        assert!(found.starts_with(&format!("line 1, column {column} ")) && found.ends_with(&told), "{found}");
+        let found = fault(Format::Protobuf, &wire(1, &names));
+        assert!(found.ends_with(&told), "{found}");
+    }
+}
+
 proptest! {
     #![proptest_config(cases(2000))]
 

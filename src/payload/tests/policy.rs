@@ -110,7 +110,7 @@ fn what_the_gateway_would_take_for_one_metric_stands_once() {
     assert_eq!(hashes(&format!("m{{s=\"{ONE}\"}} 1\n")), [0x870d_6cfe_ca62_113b]);
     assert_eq!(hashes(&format!("m{{s=\"{OTHER}\"}} 1\n")), [0x870d_6cfe_ca62_113b]);
     let fault = found(&format!("m{{s=\"{ONE}\"}} 1\nm{{s=\"{OTHER}\"}} 2\n")).unwrap_err();
-    assert!(fault.starts_with("line 2, column 1") && fault.contains("stands twice for the gateway"), "{fault}");
+    assert!(fault.starts_with("line 2, column 1") && fault.contains("the same series stands twice"), "{fault}");
     assert!(found(&format!("m{{s=\"{ONE}\"}} 1\nm{{s=\"{OTHER}x\"}} 2\n")).is_ok());
     // Also where one of them has several lines, whichever stands first.
     let lines = |value: &str| format!("m_sum{{s=\"{value}\"}} 1\nm_count{{s=\"{value}\"}} 1\n");

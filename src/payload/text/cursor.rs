@@ -16,6 +16,11 @@ impl<'b> Cursor<'b> {
         self.at
     }
 
+    /// Bytes from the start of the line to a text that was read of it.
+    pub(super) fn place_of(&self, text: &[u8]) -> usize {
+        text.as_ptr().addr().saturating_sub(self.line.as_ptr().addr()).min(self.line.len())
+    }
+
     pub(super) fn peek(&self) -> Option<u8> {
         self.line.get(self.at).copied()
     }
