@@ -10,11 +10,15 @@ import tempfile
 import time
 
 
+# As in the image and the systemd unit.
+AS_DEPLOYED = {**os.environ, "MALLOC_ARENA_MAX": "2"}
+
+
 def follow(command, folder, name, pattern):
     """Starts a process; answers it and what the pattern finds in its log."""
     path = os.path.join(folder, name)
     with open(path, "w") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=AS_DEPLOYED)
     end = time.monotonic() + 20
     while time.monotonic() < end and process.poll() is None:
         found = re.search(pattern, open(path).read(), re.S)
