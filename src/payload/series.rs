@@ -28,6 +28,8 @@ pub(super) struct SeriesSet<'b> {
     taken: HashMap<u64, u64, RandomState>,
     /// Of the line before: its labels as spelled, and the hashes of its metric.
     before: Option<(u64, (u64, u64))>,
+    /// The family of the line before, and the hash of its name.
+    family: (&'b [u8], u64),
     rules: &'b Rules<'b>,
     policy: Option<&'b LabelRules<'b>>,
     /// The labels of the series being read.
@@ -84,6 +86,7 @@ impl<'b> SeriesSet<'b> {
         Self {
             taken: HashMap::with_capacity_and_hasher(expected, RandomState::default()),
             before: None,
+            family: (&[], of_name(&[])),
             rules,
             policy: rules.labels,
             labels: Vec::with_capacity(8),
@@ -169,7 +172,7 @@ impl<'b> SeriesSet<'b> {
     /// Ends a line of a metric that has several; `line` tells which of them it is, but for the label of its type.
     /// Answers the gateway's hash of the metric.
     pub(super) fn piece(&mut self, family: &'b [u8], line: u64) -> Result<u64, Clash<'b>> {
-        let spelled = self.spelled(of_name(family));
+        let spelled = self.spelled(family);
         let hashes = match self.before {
             Some((before, hashes)) if before == spelled => hashes,
             _ => {
@@ -205,11 +208,17 @@ impl<'b> SeriesSet<'b> {
         Ok((hash, bare.map_err(Clash::Label)?))
     }
 
-    /// All labels as they are spelled, but for the one of the type: a sum, so that their order does not matter.
-    fn spelled(&self, family: u64) -> u64 {
+    /// The family and all labels as they are spelled, but for the one of the type: a sum, so that their order does not
+    /// matter.
+    fn spelled(&mut self, family: &'b [u8]) -> u64 {
+        if !std::ptr::eq(self.family.0, family) {
+            self.family = (family, of_name(family));
+        }
         let special = self.special.map(|(at, _)| at);
         let others = self.labels.iter().enumerate().filter(|(at, _)| Some(*at) != special);
-        others.fold(family, |sum, (_, label)| sum.wrapping_add(of_label(of_name(label.name), label.value)))
+        others.fold(self.family.1, |sum, (at, label)| {
+            sum.wrapping_add(of_label(self.names.hash(at, label.name), label.value))
+        })
     }
 }
 

@@ -45,6 +45,11 @@ impl<'b> Names<'b> {
         self.list.get(self.own).map_or(&[], |name| name.text)
     }
 
+    /// The hash of the name at that place.
+    pub(super) fn hash(&self, at: usize, text: &[u8]) -> u64 {
+        self.list.get(at).filter(|_| at < self.own).map_or_else(|| of_name(text), |name| name.hash)
+    }
+
     /// Adds a name; answers whether the gateway replaces the label, or none where it stands among the first few already.
     pub(super) fn add(&mut self, text: &'b [u8], overwritten: impl FnOnce() -> bool) -> Option<bool> {
         if let Some(known) = self.list.get(self.own) {
