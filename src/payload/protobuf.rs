@@ -45,9 +45,7 @@ pub(super) fn check(body: &[u8], rules: &Rules<'_>) -> Result<Summary, Vec<Fault
         }
         rest = tail;
     }
-    let kinds: HashMap<&[u8], Kind> = check.families.iter().map(|f| (f.name.as_bytes(), f.kind)).collect();
-    let kind = |name: &[u8]| kinds.get(name).copied();
-    if let Some(message) = check.families.iter().find_map(|family| collision(family.name.as_bytes(), kind)) {
+    if let Some(message) = check.collision() {
         check.faults.whole(message);
     }
     let (families, would_deny) = check.faults.result(check.families)?;
@@ -114,6 +112,16 @@ impl<'b> Check<'b> {
         }
         self.families.push(Family::new(name, *kind, hashes));
         Ok(())
+    }
+
+    /// A family that has the name of a part of a histogram or summary beside it.
+    fn collision(&self) -> Option<String> {
+        if self.families.iter().all(|family| family.kind.suffixes().is_empty()) {
+            return None;
+        }
+        let kinds: HashMap<&[u8], Kind> = self.families.iter().map(|f| (f.name.as_bytes(), f.kind)).collect();
+        let kind = |name: &[u8]| kinds.get(name).copied();
+        self.families.iter().find_map(|family| collision(family.name.as_bytes(), kind))
     }
 
     /// A field that the format does not know. Newer libraries have small ones.
@@ -197,9 +205,9 @@ impl<'b> Check<'b> {
         if let Some(refusal) = self.series.refusal(name, value, false) {
             self.broken(&String::from_utf8_lossy(family), &refusal);
         }
-        if !self.series.label(name, value, false) {
-            return Err(format!("the label {} stands twice", String::from_utf8_lossy(name)));
-        }
+        let fresh = self.series.name(name, (&[], 0));
+        let fresh = fresh.ok_or_else(|| format!("the label {} stands twice", String::from_utf8_lossy(name)))?;
+        self.series.label(&fresh, value, false);
         Ok(())
     }
 

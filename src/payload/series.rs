@@ -11,6 +11,7 @@ mod sort;
 
 pub use gateway::SeriesHash;
 pub(super) use hash::of_name;
+pub(super) use names::Name;
 
 use super::limits::{LabelRules, LabelVerdict, Rules};
 use foldhash::fast::RandomState;
@@ -75,7 +76,7 @@ impl fmt::Display for Clash<'_> {
 const WHOLE: u64 = 0;
 
 /// Bytes of a line with a series as it mostly is, for the room that is made at first.
-const SERIES_BYTES: usize = 64;
+const SERIES_BYTES: usize = 80;
 /// Series that room is made for at first.
 const MOST_EXPECTED: usize = 4096;
 
@@ -106,34 +107,47 @@ impl<'b> SeriesSet<'b> {
         self.names.begin();
     }
 
-    /// The label name that is likely to come next.
-    pub(super) fn expected_name(&self) -> &'b [u8] {
-        self.names.expected()
+    /// Adds the label name that stood at this place in the series before, if what led to its value there does so here.
+    pub(super) fn expect(&mut self, leads: impl FnOnce(&[u8]) -> bool) -> Option<Name<'b>> {
+        self.names.expect(leads)
     }
 
-    /// Adds a label, whose value may still have escapes; false where the name stands a second time and they are few. A
-    /// value has one spelling, so that equal values are equal bytes.
-    pub(super) fn label(&mut self, name: &'b [u8], value: &'b [u8], escaped: bool) -> bool {
-        let Some(overwritten) = self.names.add(name, || self.rules.overwrites(name)) else { return false };
-        let label = Label { name, value, escaped, stored: !overwritten };
+    /// Adds a label name, with what leads to its value and where in that it begins; none where it stands a second time
+    /// and they are few.
+    pub(super) fn name(&mut self, name: &'b [u8], lead: (&'b [u8], usize)) -> Option<Name<'b>> {
+        self.names.add(name, lead, || self.rules.overwrites(name))
+    }
+
+    /// How many labels the series has so far.
+    pub(super) fn labels(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Adds the label of the last name. The value may still have escapes; it has one spelling, so that equal values are
+    /// equal bytes.
+    pub(super) fn label(&mut self, name: &Name<'b>, value: &'b [u8], escaped: bool) {
+        let label = Label { name: name.text, value, escaped, stored: !name.overwritten };
         self.empty |= label.is_empty();
         self.labels.push(label);
-        true
     }
 
-    /// Adds the label that belongs to the type; its value counts as a number: `1` and `1.0` are one bucket.
-    pub(super) fn number(&mut self, name: &'b [u8], value: f64) -> bool {
-        if self.names.add(name, || self.rules.overwrites(name)).is_none() {
-            return false;
-        }
+    /// Adds the label of the last name, which belongs to the type; its value counts as a number: `1` and `1.0` are one
+    /// bucket.
+    pub(super) fn number(&mut self, name: &Name<'b>, value: f64) {
         self.special = Some((self.labels.len(), of_number(value)));
-        self.labels.push(Label { name, value: &[], escaped: false, stored: false });
-        true
+        self.labels.push(Label { name: name.text, value: &[], escaped: false, stored: false });
     }
 
     /// What the policy has against a label, whose value may still have escapes, if anything.
+    #[inline]
     pub(super) fn refusal(&mut self, name: &[u8], value: &[u8], escaped: bool) -> Option<String> {
-        let rules = self.policy.filter(|_| !self.rules.overwrites(name))?;
+        self.policy.and_then(|rules| self.judge(rules, name, value, escaped))
+    }
+
+    fn judge(&mut self, rules: &LabelRules<'_>, name: &[u8], value: &[u8], escaped: bool) -> Option<String> {
+        if self.rules.overwrites(name) {
+            return None;
+        }
         let value = if escaped {
             self.scratch.clear();
             layout::unescape(value, &mut self.scratch);
@@ -189,15 +203,21 @@ impl<'b> SeriesSet<'b> {
 
     /// Takes the hashes of a metric for lines that have `common` in common.
     fn take(&mut self, (hash, bare): (u64, u64), common: u64) -> Result<u64, Clash<'b>> {
-        for wanted in [hash, bare].into_iter().take(if hash == bare { 1 } else { 2 }) {
-            match self.taken.entry(wanted) {
-                Entry::Vacant(free) => drop(free.insert(common)),
-                Entry::Occupied(known) if common == WHOLE || *known.get() == WHOLE => return Err(Clash::Twice),
-                Entry::Occupied(known) if *known.get() != common => return Err(Clash::Spelling),
-                Entry::Occupied(_) => {}
-            }
+        self.take_one(hash, common)?;
+        if bare != hash {
+            self.take_one(bare, common)?;
         }
         Ok(hash)
+    }
+
+    fn take_one(&mut self, hash: u64, common: u64) -> Result<(), Clash<'b>> {
+        match self.taken.entry(hash) {
+            Entry::Vacant(free) => drop(free.insert(common)),
+            Entry::Occupied(known) if common == WHOLE || *known.get() == WHOLE => return Err(Clash::Twice),
+            Entry::Occupied(known) if *known.get() != common => return Err(Clash::Spelling),
+            Entry::Occupied(_) => {}
+        }
+        Ok(())
     }
 
     /// The gateway's hash of the series, and what it would be without the labels that have no value.

@@ -10,7 +10,7 @@ mod number;
 use super::fault::{Fault, Faults, shown};
 use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
-use super::series::{Clash, SeriesSet};
+use super::series::{Clash, Name, SeriesSet};
 use super::summary::{Family, Summary};
 use cursor::Cursor;
 use family::{Families, Resolved, Role};
@@ -200,67 +200,52 @@ impl<'b> TextCheck<'b> {
             return Ok(false);
         }
         cursor.skip(1);
-        let (mut special, mut count) = (false, 0);
+        let (of_type, mut special) = (kind.special_label(), false);
         loop {
-            cursor.blanks();
-            if cursor.peek() == Some(b'}') {
-                cursor.skip(1);
-                cursor.blanks();
-                return Ok(special);
-            }
-            let at = cursor.at();
-            let (name, value, escaped) = self.label(cursor)?;
-            count += 1;
-            if count > self.shape.labels {
-                return Err((at, format!("more than {} labels", self.shape.labels)));
-            }
-            let fresh = if kind.special_label() == Some(name) {
+            let from = cursor.at();
+            let expected = self.series.expect(|lead| cursor.skip_text(lead));
+            let name = match expected {
+                Some(name) => name,
+                None => match self.label_name(cursor)? {
+                    Some(name) => name,
+                    None => break,
+                },
+            };
+            let at = from + name.at;
+            let (value, escaped) = self.label_value(cursor)?;
+            if of_type == Some(name.text) {
                 special = true;
                 let number = number::float(value).filter(|number| !number.is_nan()).ok_or_else(|| {
-                    (at, format!("the value of the label {} is not a number", String::from_utf8_lossy(name)))
+                    (at, format!("the value of the label {} is not a number", String::from_utf8_lossy(name.text)))
                 })?;
-                self.series.number(name, number)
+                self.series.number(&name, number);
             } else {
-                if let Some(refusal) = self.series.refusal(name, value, escaped) {
+                if let Some(refusal) = self.series.refusal(name.text, value, escaped) {
                     self.broken(at, refusal);
                 }
-                self.series.label(name, value, escaped)
-            };
-            if !fresh {
-                return Err((at, format!("the label {} stands twice", String::from_utf8_lossy(name))));
-            }
-            cursor.blanks();
-            match cursor.peek() {
-                Some(b',') => cursor.skip(1),
-                Some(b'}') => {}
-                _ => return Err((cursor.at(), "expected , or } behind a label".to_owned())),
+                self.series.label(&name, value, escaped);
             }
         }
+        cursor.blanks();
+        Ok(special)
     }
 
-    /// Its name, its value as spelled, and whether that has escapes.
-    fn label(&self, cursor: &mut Cursor<'b>) -> Checked<(&'b [u8], &'b [u8], bool)> {
-        let name = self.label_name(cursor)?;
-        if !cursor.skip_text(b"=\"") {
-            equals_and_quote(cursor)?;
+    /// The name of a label up to the quote of its value, or none behind the last one.
+    fn label_name(&mut self, cursor: &mut Cursor<'b>) -> Checked<Option<Name<'b>>> {
+        let from = cursor.at();
+        let labels = self.series.labels();
+        if labels > 0 {
+            comma(cursor)?;
+        }
+        cursor.blanks();
+        if cursor.peek() == Some(b'}') {
+            cursor.skip(1);
+            return Ok(None);
         }
         let at = cursor.at();
-        let (value, escaped) = cursor.quoted().map_err(|(column, message)| (column, message.to_owned()))?;
-        if value.len() > self.shape.value_bytes {
-            return Err((at, format!("a label value has more than {} bytes", self.shape.value_bytes)));
-        }
-        Ok((name, value, escaped))
-    }
-
-    /// A name that the series before had at this place is not checked again.
-    fn label_name(&self, cursor: &mut Cursor<'b>) -> Checked<&'b [u8]> {
-        let (at, expected) = (cursor.at(), self.series.expected_name());
-        let name = cursor.label_name(expected);
+        let name = cursor.label_name();
         if name.is_empty() {
             return Err((at, "expected a label name (letters, digits and _, not starting with a digit)".to_owned()));
-        }
-        if std::ptr::eq(name, expected) {
-            return Ok(name);
         }
         if name.starts_with(b"__") {
             return Err((at, "label names that begin with __ are reserved".to_owned()));
@@ -268,16 +253,37 @@ impl<'b> TextCheck<'b> {
         if name.len() > self.shape.name_bytes {
             return Err((at, format!("a label name has more than {} bytes", self.shape.name_bytes)));
         }
-        Ok(name)
+        if labels >= self.shape.labels {
+            return Err((at, format!("more than {} labels", self.shape.labels)));
+        }
+        equals_and_quote(cursor)?;
+        let fresh = self.series.name(name, (cursor.since(from), at - from));
+        let twice = || (at, format!("the label {} stands twice", String::from_utf8_lossy(name)));
+        fresh.map(Some).ok_or_else(twice)
+    }
+
+    /// The value of a label as spelled, and whether it has escapes.
+    fn label_value(&self, cursor: &mut Cursor<'b>) -> Checked<(&'b [u8], bool)> {
+        let at = cursor.at();
+        let (value, escaped) = cursor.quoted().map_err(|(column, message)| (column, message.to_owned()))?;
+        if value.len() > self.shape.value_bytes {
+            return Err((at, format!("a label value has more than {} bytes", self.shape.value_bytes)));
+        }
+        Ok((value, escaped))
     }
 
     /// The family of a name; a name is checked where its family begins.
+    #[inline]
     fn family(&mut self, at: usize, name: &'b [u8]) -> Checked<Resolved> {
         let known = self.families.len();
         let resolved = self.families.resolve(name);
-        if self.families.len() == known {
-            return Ok(resolved);
+        if self.families.len() > known {
+            self.begin_family(at, name)?;
         }
+        Ok(resolved)
+    }
+
+    fn begin_family(&mut self, at: usize, name: &'b [u8]) -> Checked {
         if let Some(fault) = self.rules.name_fault(name) {
             self.families.forget_last();
             return Err((at, fault));
@@ -288,7 +294,7 @@ impl<'b> TextCheck<'b> {
         if let Some(refusal) = self.rules.metric_refusal(name) {
             self.broken(at, refusal);
         }
-        Ok(resolved)
+        Ok(())
     }
 
     /// The gateway takes these lines and drops their values. Counts below zero are taken by 1.5.1 and refused by 1.11.2.
@@ -340,7 +346,18 @@ fn no_name(first: Option<u8>) -> String {
     format!("a line is a comment (#) or begins with a metric name{what}")
 }
 
-/// What stands between a label name and its value, where there are blanks in it or something else.
+/// What stands between a label's value and the next name.
+fn comma(cursor: &mut Cursor<'_>) -> Checked {
+    cursor.blanks();
+    match cursor.peek() {
+        Some(b',') => cursor.skip(1),
+        Some(b'}') => {}
+        _ => return Err((cursor.at(), "expected , or } behind a label".to_owned())),
+    }
+    Ok(())
+}
+
+/// What stands between a label name and its value.
 fn equals_and_quote(cursor: &mut Cursor<'_>) -> Checked {
     cursor.blanks();
     if cursor.peek() != Some(b'=') {

@@ -5,6 +5,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use pushguard::payload::{Format, PayloadShape, Rules, inspect};
 use std::hint::black_box;
+use std::time::Instant;
 
 /// What a CI run pushes: a few families with HELP and TYPE, counters and gauges with two or three labels, one histogram.
 fn push(series: usize) -> String {
@@ -42,6 +43,24 @@ fn check(body: &[u8], shape: &PayloadShape) -> usize {
     inspect(Format::Text, body, &rules).expect("a good body").series
 }
 
+fn prometheus_parse(body: &str) -> prometheus_parse::Scrape {
+    prometheus_parse::Scrape::parse(body.lines().map(|line| Ok(line.to_owned()))).expect("a good body")
+}
+
+/// How many times as long theirs takes as ours: the median of many pairs, so that a machine whose speed changes meanwhile
+/// changes both.
+fn times(series: usize, ours: impl Fn(), theirs: impl Fn()) -> f64 {
+    const PAIRS: usize = 301;
+    let seconds = |work: &dyn Fn()| {
+        let begun = Instant::now();
+        (0..(400 / series).max(1)).for_each(|_| work());
+        begun.elapsed().as_secs_f64()
+    };
+    let mut ratios: Vec<f64> = (0..PAIRS).map(|_| (seconds(&ours), seconds(&theirs))).map(|(o, t)| t / o).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[PAIRS / 2]
+}
+
 fn typical(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("typical push");
     let shape = PayloadShape::default();
@@ -53,12 +72,21 @@ fn typical(criterion: &mut Criterion) {
             bencher.iter(|| check(black_box(body.as_bytes()), &shape));
         });
         group.bench_with_input(BenchmarkId::new("prometheus-parse", series), &body, |bencher, body| {
-            bencher
-                .iter(|| prometheus_parse::Scrape::parse(black_box(body).lines().map(|l| Ok(l.to_owned()))).unwrap());
+            bencher.iter(|| prometheus_parse(black_box(body)));
         });
         group.bench_with_input(BenchmarkId::new("openmetrics-parser", series), &body, |bencher, body| {
             bencher.iter(|| openmetrics_parser::prometheus::parse_prometheus(black_box(body)).unwrap());
         });
+        let ours = || {
+            black_box(check(black_box(body.as_bytes()), &shape));
+        };
+        let one = times(series, ours, || {
+            black_box(prometheus_parse(black_box(&body)));
+        });
+        let other = times(series, ours, || {
+            black_box(openmetrics_parser::prometheus::parse_prometheus(black_box(&body)).unwrap());
+        });
+        println!("{series} series: {one:.1} times as fast as prometheus-parse, {other:.1} as openmetrics-parser");
     }
     group.finish();
 }

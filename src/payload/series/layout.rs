@@ -5,6 +5,7 @@
 use super::gateway::{Parts, SEPARATOR, of_text};
 use super::names::FEW;
 use super::sort::{Numbered, sort_by_name};
+use std::ops::Range;
 
 /// A label of the series being read.
 #[derive(Clone, Copy)]
@@ -37,12 +38,12 @@ pub(super) struct Layout<'b> {
     order: Vec<Numbered>,
     /// All bytes but those of the family and of the values of the series, one behind the other.
     fixed: Vec<u8>,
-    /// The labels of the series in their order, each with the place in these bytes where its value comes.
-    slots: Vec<(usize, usize)>,
+    /// The labels of the series in their order, each with the part of these bytes that follows its value.
+    slots: Vec<(usize, Range<usize>)>,
     /// The text of the last series; its front, up to the first value, stays while family and names do.
     text: Vec<u8>,
-    front: usize,
-    family: &'b [u8],
+    /// The length of that front where it is ready, and for which family it is.
+    front: Option<(usize, &'b [u8])>,
 }
 
 impl<'b> Layout<'b> {
@@ -63,19 +64,22 @@ impl<'b> Layout<'b> {
             fixed: Vec::with_capacity(256),
             slots: Vec::with_capacity(8),
             text: Vec::with_capacity(512),
-            front: 0,
-            family: &[],
+            front: None,
         }
     }
 
     /// Makes it fit the labels of a series.
+    #[inline]
     pub(super) fn arrange(&mut self, generation: usize, labels: &[Label<'b>], special: Option<usize>) {
         let wanted = Some((generation, labels.len(), special));
-        if self.arranged == wanted {
-            return;
+        if self.arranged != wanted {
+            self.arranged = wanted;
+            self.rearrange(labels);
         }
-        self.arranged = wanted;
-        self.front = 0;
+    }
+
+    fn rearrange(&mut self, labels: &[Label<'b>]) {
+        self.front = None;
         self.sort(labels);
         // So many are hardly ever the same twice.
         if labels.len() <= FEW {
@@ -91,9 +95,15 @@ impl<'b> Layout<'b> {
             self.fixed.extend_from_slice(label.name);
             self.fixed.push(SEPARATOR);
             match at.checked_sub(self.given.len()) {
-                Some(own) => self.slots.push((own, self.fixed.len())),
+                Some(own) => self.slots.push((own, self.fixed.len()..0)),
                 None => spell(label, &mut self.fixed),
             }
+            self.fixed.push(SEPARATOR);
+        }
+        let mut end = self.fixed.len();
+        for (_, behind) in self.slots.iter_mut().rev() {
+            behind.end = end;
+            end = behind.start;
         }
     }
 
@@ -115,16 +125,16 @@ impl<'b> Layout<'b> {
         if labels.len() > FEW {
             return self.hash_of(family, labels, |_| true);
         }
-        if self.front == 0 || !std::ptr::eq(self.family, family) {
-            self.begin(family);
-        }
-        self.text.truncate(self.front);
-        for (at, (label, from)) in self.slots.iter().enumerate() {
+        let front = match self.front {
+            Some((front, of)) if std::ptr::eq(of, family) => front,
+            _ => self.begin(family),
+        };
+        self.text.truncate(front);
+        for (label, behind) in &self.slots {
             if let Some(label) = labels.get(*label) {
                 spell(label, &mut self.text);
             }
-            let to = self.slots.get(at + 1).map_or(self.fixed.len(), |(_, to)| *to);
-            self.text.extend_from_slice(self.fixed.get(*from..to).unwrap_or_default());
+            self.text.extend_from_slice(self.fixed.get(behind.clone()).unwrap_or_default());
         }
         Ok(of_text(&self.text))
     }
@@ -157,7 +167,7 @@ impl<'b> Layout<'b> {
                 hash.add(label.name);
                 if label.escaped {
                     self.text.clear();
-                    self.front = 0;
+                    self.front = None;
                     unescape(label.value, &mut self.text);
                     hash.add(&self.text);
                 } else {
@@ -168,13 +178,14 @@ impl<'b> Layout<'b> {
         Ok(hash.value())
     }
 
-    fn begin(&mut self, family: &'b [u8]) {
+    fn begin(&mut self, family: &'b [u8]) -> usize {
         self.text.clear();
         self.text.extend_from_slice(family);
         self.text.push(SEPARATOR);
-        let to = self.slots.first().map_or(self.fixed.len(), |(_, to)| *to);
+        let to = self.slots.first().map_or(self.fixed.len(), |(_, behind)| behind.start);
         self.text.extend_from_slice(self.fixed.get(..to).unwrap_or_default());
-        (self.front, self.family) = (self.text.len(), family);
+        self.front = Some((self.text.len(), family));
+        self.text.len()
     }
 }
 
@@ -182,13 +193,13 @@ fn part<'l, 'b>(given: &'l [Label<'b>], labels: &'l [Label<'b>], at: usize) -> O
     given.get(at).or_else(|| labels.get(at - given.len()))
 }
 
+#[inline]
 fn spell(label: &Label<'_>, text: &mut Vec<u8>) {
     if label.escaped {
         unescape(label.value, text);
     } else {
         text.extend_from_slice(label.value);
     }
-    text.push(SEPARATOR);
 }
 
 /// Undoes the escapes of a label value, which are known to be legal, behind what there is.

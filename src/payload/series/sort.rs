@@ -11,7 +11,9 @@ pub(super) type Numbered = (u64, usize);
 pub(super) fn sort_by_name<'l>(labels: &mut [Numbered], name: impl Fn(usize) -> &'l [u8]) {
     if labels.len() <= FEW {
         work(labels.len());
-        return labels.sort_unstable_by_key(|(_, at)| name(*at));
+        labels.iter_mut().for_each(|(key, at)| *key = eight(name(*at), 0));
+        return labels
+            .sort_unstable_by(|(one, at), (other, before)| one.cmp(other).then_with(|| name(*at).cmp(name(*before))));
     }
     // Ranges whose names agree up to that depth.
     let mut open = vec![(0..labels.len(), 0_usize)];

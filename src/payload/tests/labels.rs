@@ -128,4 +128,52 @@ proptest! {
             prop_assert_eq!(&found, &expected, "{:?} {}", format, text);
         }
     }
+
+    /// A line is read as it is alone, verdict, hash and places of its faults, whatever lines like it stood before: with
+    /// other blanks, with names that begin alike, broken off in the middle.
+    #[test]
+    fn a_line_is_read_as_it_is_alone(
+        lines in proptest::collection::vec(
+            (
+                "histogram|summary|gauge",
+                prop_oneof!["", " ", "  "],
+                proptest::collection::vec((0..16_u8, "a|ab|b|le|quantile|x|1|__a|instance"), 0..5),
+                ",?",
+            ),
+            1..6,
+        ),
+    ) {
+        let line = |number: usize, (kind, blank, labels, last): &(String, String, Vec<(u8, String)>, String)| {
+            let labels: Vec<String> = labels.iter().zip(["a", "le", "b", "quantile", "c"]).map(|((odd, other), usual)| {
+                match odd {
+                    0 => format!("{blank}{other}=\"0.1\""),
+                    1 => format!("{usual}{blank}=\"1\""),
+                    2 => format!("{blank}{usual}=\"x\""),
+                    3 => format!("{blank}{usual}=\"\""),
+                    4 => format!("{blank}{usual}=\"\\n\"{blank}"),
+                    5 => format!("{blank}{usual}=\"1"),
+                    6 => format!("{blank}{usual}==\"1\""),
+                    7 => format!("{blank}{usual}=\"1\",{blank}"),
+                    _ => format!("{blank}{usual}=\"0.5\""),
+                }
+            }).collect();
+            let suffix = if kind == "histogram" { "_bucket" } else { "" };
+            format!("# TYPE m{number} {kind}\nm{number}{suffix}{{{}{last}}} 1\n", labels.join(","))
+        };
+        let bodies: Vec<String> = lines.iter().enumerate().map(|(number, parts)| line(number, parts)).collect();
+        let shape = PayloadShape { labels: 4, ..PayloadShape::default() };
+        let read = |body: &str| inspect(Format::Text, body.as_bytes(), &rules(&shape));
+        let (mut families, mut faults) = (Vec::new(), Vec::new());
+        for (number, body) in bodies.iter().enumerate() {
+            match read(body) {
+                Ok(summary) => families.extend(summary.families.iter().cloned()),
+                Err(alone) => faults.extend(alone.into_iter().map(|fault| {
+                    Fault { at: fault.at.map(|(line, column)| (line + 2 * number, column)), ..fault }
+                })),
+            }
+        }
+        let together = read(&bodies.concat()).map(|summary| summary.families.to_vec());
+        let expected = if faults.is_empty() { Ok(families) } else { Err(faults) };
+        prop_assert_eq!(together, expected, "{}", bodies.concat());
+    }
 }
