@@ -1,4 +1,4 @@
-//! Looks again and again whether the gateway can be scraped.
+//! Looks again and again whether the gateway is there and can be scraped.
 
 use super::scrape::{Scrape, check};
 use crate::metrics::Metrics;
@@ -25,8 +25,10 @@ impl Watchdog {
         let (mut broken, mut looks) = (false, 0_u32);
         loop {
             tokio::time::sleep(self.interval).await;
-            // A gateway that is away has no scrape to break; the records of requests tell of that.
-            let Ok(page) = self.upstream.page("/metrics", 1).await else { continue };
+            let page = self.upstream.page("/metrics", 1).await;
+            self.metrics.cleaning.set_up(page.is_ok());
+            // A gateway that is away has no scrape to break.
+            let Ok(page) = page else { continue };
             looks = looks.wrapping_add(1);
             if page.status == 200 && !page.body.is_empty() && !broken && looks % WHOLE != 1 {
                 continue;

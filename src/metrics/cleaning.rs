@@ -2,6 +2,7 @@
 
 use super::table::Table;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::sync::atomic::AtomicU64;
@@ -17,6 +18,8 @@ pub struct CleaningMetrics {
     stopped: Gauge,
     reporting: Gauge,
     last: Gauge<f64, AtomicU64>,
+    /// Absent until it was looked, which a gauge alone cannot be.
+    up: Family<[(&'static str, &'static str); 0], Gauge>,
     scrape_broken: Gauge,
 }
 
@@ -55,6 +58,7 @@ impl CleaningMetrics {
                 &self.reporting,
             ),
             ("sweep_last_success_timestamp_seconds", "When the last good sweep ended", &self.last),
+            ("gateway_up", "1 where the gateway answered the last look at it, 0 where it did not", &self.up),
             (
                 "gateway_scrape_broken",
                 "1 where the gateway's own metrics page cannot be scraped, so that everybody's metrics are lost",
@@ -81,6 +85,11 @@ impl CleaningMetrics {
     /// Whether the gateway was last seen not to be scraped.
     pub fn scrape_is_broken(&self) -> bool {
         self.scrape_broken.get() == 1
+    }
+
+    /// Notes whether the gateway answers.
+    pub fn set_up(&self, up: bool) {
+        self.up.get_or_create(&[]).set(i64::from(up));
     }
 
     /// Notes whether the gateway can be scraped.

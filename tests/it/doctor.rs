@@ -132,3 +132,16 @@ fn the_watch_of_serve_tells_what_was_broken_around_it() {
     exit(&doctor(&gateway.url(), &["--heal"]), 0);
     guard.await_metric(broken, 0.0);
 }
+
+#[test]
+fn the_watch_of_serve_tells_when_the_gateway_is_away() {
+    let Some(gateway) = Gateway::start() else { return };
+    let guard = Start::new(EVERYTHING, &gateway.url()).flag("--watchdog.interval", "1s").run();
+    let up = "pushguard_gateway_up";
+    guard.await_metric(up, 1.0);
+    let address = gateway.address;
+    drop(gateway);
+    guard.await_metric(up, 0.0);
+    let _again = Gateway::start_at(address);
+    guard.await_metric(up, 1.0);
+}

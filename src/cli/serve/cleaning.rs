@@ -19,7 +19,7 @@ pub(super) struct Cleaning {
     #[arg(long = "sweep.interval", env = "PUSHGUARD_SWEEP_INTERVAL", value_name = "DURATION")]
     #[arg(default_value = "1h", value_parser = interval)]
     sweep: Duration,
-    /// How often it is looked whether the gateway can be scraped; 0s for never
+    /// How often it is looked whether the gateway answers and can be scraped; 0s for never
     #[arg(long = "watchdog.interval", env = "PUSHGUARD_WATCHDOG_INTERVAL", value_name = "DURATION")]
     #[arg(default_value = "30s", value_parser = interval)]
     watchdog: Duration,
