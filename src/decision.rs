@@ -23,6 +23,7 @@ pub use decide::{decide, explain};
 pub use denial::{Denial, ExhaustedRule, Exhaustion};
 pub use inspect::check as check_body;
 pub use reason::Reason;
+pub use reserve::learned_owner;
 pub use step::{
     Admission, Charge, ChargeEntry, Charged, Claim, Decision, Facts, Identity, Inspected, LoginFailure, Permit, Step,
     TokenClaim, Verdict, Work, WouldDeny,

@@ -116,10 +116,14 @@ impl Policy {
         whole.into_iter().chain(rules).filter(|(_, mode)| *mode != Mode::Enforce).collect()
     }
 
-    /// The first principal that may push to a group, as far as that does not depend on a token.
-    pub fn pusher(&self, key: &GroupingKey) -> Option<&Principal> {
-        let may = |principal: &Principal, operation| principal.grant_for(operation, Some(key), Claims::none()).is_ok();
-        self.principals.iter().find(|p| may(p, Operation::Push) || may(p, Operation::Replace))
+    /// The first principal that may push to a group, and what its token would have to say, as far as the key tells.
+    pub fn pusher(&self, key: &GroupingKey) -> Option<(&Principal, Claims)> {
+        let by = |grant: &Grant| {
+            let claims = grant.infer(key);
+            let may = |operation| grant.covers(operation, Some(key), &claims).is_ok();
+            (may(Operation::Push) || may(Operation::Replace)).then_some(claims)
+        };
+        self.principals.iter().find_map(|principal| Some((principal, principal.grants.iter().find_map(by)?)))
     }
 
     /// What is known of a listener; one that the policy does not name trusts nobody.

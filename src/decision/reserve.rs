@@ -7,7 +7,7 @@ use super::{Denial, Facts, Reason, found};
 use crate::auth::token::ClaimPath;
 use crate::inventory::{Change, Clash, Holder, Refusal, Reservation, With};
 use crate::payload::Family;
-use crate::policy::{GroupsPer, Operation, PayloadLimits};
+use crate::policy::{GroupsPer, Operation, PayloadLimits, Policy, Principal};
 use crate::request::GroupingKey;
 use std::sync::Arc;
 
@@ -43,16 +43,35 @@ pub(super) fn reserve(
 /// room of another.
 fn owner(who: Who<'_>, per: &GroupsPer) -> Arc<str> {
     let Some(principal) = who.principal else { return "none".into() };
-    let token = principal.token.as_ref().filter(|_| who.by_token);
-    let claim = token.and_then(|rule| match per {
+    let claim = counted_claim(principal, per).filter(|_| who.by_token);
+    match claim.and_then(|claim| who.claims.text(&claim)) {
+        Some(value) => shared(principal, &value),
+        None => principal.name.clone(),
+    }
+}
+
+/// Whose a group is that was there before. Where its key does not tell, it is of whoever pushes to it next.
+pub fn learned_owner(policy: &Policy, key: &GroupingKey) -> Option<Arc<str>> {
+    let (principal, claims) = policy.pusher(key)?;
+    match counted_claim(principal, &principal.payload.groups_per) {
+        Some(claim) => claims.text(&claim).map(|value| shared(principal, &value)),
+        None => Some(principal.name.clone()),
+    }
+}
+
+/// The claim of tokens that their groups are counted by.
+fn counted_claim(principal: &Principal, per: &GroupsPer) -> Option<ClaimPath> {
+    let rule = principal.token.as_ref()?;
+    match per {
         GroupsPer::Run => ClaimPath::read(rule.issuer.preset.counted()).ok(),
         GroupsPer::Principal => None,
         GroupsPer::Claim(claim) => Some(claim.clone()),
-    });
-    match claim.and_then(|claim| who.claims.text(&claim)) {
-        Some(value) => format!("{} {value:?}", principal.name).into(),
-        None => principal.name.clone(),
     }
+}
+
+/// The share of those for whom the claim has that value.
+fn shared(principal: &Principal, value: &str) -> Arc<str> {
+    format!("{} {value:?}", principal.name).into()
 }
 
 fn refused(refusal: &Refusal, who: Who<'_>, name: &str) -> Denial {

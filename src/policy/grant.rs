@@ -71,6 +71,15 @@ impl Grant {
         self.labels_fit(key, claims).map_err(Miss::Label)
     }
 
+    /// What a token would have to say for the grant to cover the group, as far as the key tells.
+    pub fn infer(&self, key: &GroupingKey) -> Claims {
+        let job = self.jobs.iter().find_map(|job| job.infer(key.job()));
+        let labels = self.labels.iter().filter_map(|rule| rule.value.infer(key.labels().get(&rule.name)?));
+        let mut claims = Claims::default();
+        job.into_iter().chain(labels).for_each(|(claim, text)| claims.set(claim, text));
+        claims
+    }
+
     fn labels_fit(&self, key: &GroupingKey, claims: &Claims) -> Result<(), LabelFault> {
         for (name, value) in key.labels() {
             let named = self.labels.iter().find(|rule| rule.name == *name).map(|rule| &rule.value);

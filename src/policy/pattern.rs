@@ -121,6 +121,20 @@ impl Pattern {
         Some(Cow::Owned(Self { source: self.source.clone(), form }))
     }
 
+    /// What the one claim that stands in it has to be, so that it matches the text; none where there are several, or stars.
+    pub fn infer<'t>(&self, text: &'t str) -> Option<(&ClaimPath, &'t str)> {
+        let Form::Claims(runs) = &self.form else { return None };
+        let [run] = runs.as_slice() else { return None };
+        let (front, claim, back) = match run.as_slice() {
+            [Piece::Claim(claim)] => ("", claim, ""),
+            [Piece::Text(front), Piece::Claim(claim)] => (front.as_str(), claim, ""),
+            [Piece::Claim(claim), Piece::Text(back)] => ("", claim, back.as_str()),
+            [Piece::Text(front), Piece::Claim(claim), Piece::Text(back)] => (front.as_str(), claim, back.as_str()),
+            _ => return None,
+        };
+        Some((claim, text.strip_prefix(front)?.strip_suffix(back)?))
+    }
+
     /// Whether a claim stands in it.
     pub fn uses_claims(&self) -> bool {
         matches!(self.form, Form::Claims(_))

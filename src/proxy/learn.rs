@@ -1,6 +1,7 @@
 //! Learns from the gateway what it holds: at the start, from time to time, and after each doubt.
 
 use super::Proxy;
+use crate::decision::learned_owner;
 use crate::groups::Detail;
 use crate::inventory::{Bounds, Learning};
 use parking_lot::Mutex;
@@ -45,7 +46,7 @@ impl Learner {
             );
         }
         let world = live.load();
-        inventory.learn(mark, groups, |key| world.policy.pusher(key).map(|principal| principal.name.clone()));
+        inventory.learn(mark, groups, |key| learned_owner(&world.policy, key));
         Ok(())
     }
 

@@ -85,6 +85,19 @@ impl Claims {
         &NONE
     }
 
+    /// What else is known of a token: that this claim is this text.
+    pub fn set(&mut self, path: &ClaimPath, text: &str) {
+        let Some((last, outer)) = path.steps.split_last() else { return };
+        let mut inner = Some(&mut self.0);
+        for step in outer {
+            let within = inner.map(|map| map.entry(step).or_insert_with(|| Value::Object(Map::new())));
+            inner = within.and_then(Value::as_object_mut);
+        }
+        if let Some(map) = inner {
+            map.insert(last.clone(), Value::String(text.to_owned()));
+        }
+    }
+
     /// Reads a JSON object in which no key stands twice; none where it is not one.
     pub fn read(json: &[u8]) -> Option<Self> {
         Self::parse(json).ok()

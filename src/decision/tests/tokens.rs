@@ -1,6 +1,8 @@
 //! Runs with tokens: who they prove, what they may write, what they are told.
 
 use super::*;
+use crate::decision::learned_owner;
+use crate::request::GroupingKey;
 
 const POLICY: &str = r#"
 version: 1
@@ -241,6 +243,26 @@ fn groups_are_counted_by_claims() {
     let subject = r#"pods "system:serviceaccount:batch-1:x""#;
     assert_eq!(owner(POLICY, "/metrics/job/batch-1", pod).0, subject);
     assert_eq!(owner(POLICY, "/metrics/job/legacy", "user pods:good").0, "pods", "a password has no claims");
+}
+
+/// After a restart, as far as the key tells.
+#[test]
+fn groups_that_were_there_before_are_counted_by_claims() {
+    let set = |per: &str| POLICY.replace("payload: {", &format!("payload: {{ max_groups_per: {per:?},"));
+    let owner = |text: &str, path: &str| {
+        let key = GroupingKey::read(path.as_bytes()).unwrap();
+        learned_owner(&world(policy(text)).policy, &key).map(|owner| owner.to_string())
+    };
+    let ci = CI.trim_start_matches("/metrics/");
+    assert_eq!(owner(&set("{repository}"), ci).as_deref(), Some(r#"workflows "acme/app""#));
+    assert_eq!(owner(&set("{run_id}"), ci).as_deref(), Some(r#"workflows "777""#));
+    assert_eq!(owner(&set("principal"), ci).as_deref(), Some("workflows"));
+    assert_eq!(owner(&set("{repository_property_team}"), "job/team-red").as_deref(), Some(r#"workflows "red""#));
+    // The key does not tell the repository's number: it is of whoever pushes to it next.
+    assert_eq!(owner(POLICY, ci), None);
+    assert_eq!(owner(POLICY, "job/release"), None);
+    assert_eq!(owner(&set("{repository}"), "job/ci/run_id/777"), None, "no grant fits it");
+    assert_eq!(owner(POLICY, "job/nobodys"), None);
 }
 
 /// The run sees itself, and the operator all of it; nothing of the policy is told.
