@@ -3,11 +3,15 @@
 use super::scrape::{Scrape, check};
 use crate::metrics::Metrics;
 use crate::proxy::Upstream;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Every so many looks the list of groups is read, too: some groups break a scrape that the gateway serves.
 const WHOLE: u32 = 10;
+
+/// What something between here and the gateway answers where the gateway does not.
+const BETWEEN: RangeInclusive<u16> = 502..=504;
 
 /// The watch of `serve` on the gateway.
 pub struct Watchdog {
@@ -26,7 +30,7 @@ impl Watchdog {
         loop {
             tokio::time::sleep(self.interval).await;
             let page = self.upstream.page("/metrics", 1).await;
-            self.metrics.cleaning.set_up(page.is_ok());
+            self.metrics.cleaning.set_up(page.as_ref().is_ok_and(|page| !BETWEEN.contains(&page.status)));
             // A gateway that is away has no scrape to break.
             let Ok(page) = page else { continue };
             looks = looks.wrapping_add(1);

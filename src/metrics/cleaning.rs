@@ -1,10 +1,12 @@
 //! The metrics of the sweeps, and of the gateway's own health.
 
 use super::table::Table;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
@@ -18,9 +20,34 @@ pub struct CleaningMetrics {
     stopped: Gauge,
     reporting: Gauge,
     last: Gauge<f64, AtomicU64>,
-    /// Absent until it was looked, which a gauge alone cannot be.
-    up: Family<[(&'static str, &'static str); 0], Gauge>,
+    up: Late,
     scrape_broken: Gauge,
+}
+
+/// A gauge that is absent until it is set.
+#[derive(Clone, Debug)]
+struct Late(Gauge);
+
+impl Default for Late {
+    fn default() -> Self {
+        let unset = Gauge::default();
+        unset.set(-1);
+        Self(unset)
+    }
+}
+
+impl EncodeMetric for Late {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        self.0.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.get() < 0
+    }
 }
 
 /// What a sweep came to.
@@ -89,7 +116,7 @@ impl CleaningMetrics {
 
     /// Notes whether the gateway answers.
     pub fn set_up(&self, up: bool) {
-        self.up.get_or_create(&[]).set(i64::from(up));
+        self.up.0.set(i64::from(up));
     }
 
     /// Notes whether the gateway can be scraped.

@@ -3,6 +3,7 @@
 use crate::common::gateway::Gateway;
 use crate::common::guard::{EVERYTHING, Start};
 use crate::common::http::Request;
+use crate::common::upstream::{Upstream, answer};
 use crate::volume::gateways;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -144,4 +145,15 @@ fn the_watch_of_serve_tells_when_the_gateway_is_away() {
     guard.await_metric(up, 0.0);
     let _again = Gateway::start_at(address);
     guard.await_metric(up, 1.0);
+}
+
+/// Something between may answer for it.
+#[test]
+fn an_answer_of_something_before_the_gateway_is_none_of_it() {
+    for (status, up) in [("503 Service Unavailable", 0.0), ("502 Bad Gateway", 0.0), ("500 Internal Server Error", 1.0)]
+    {
+        let upstream = Upstream::start(move |_| answer(status, "", "no"));
+        let guard = Start::new(EVERYTHING, &upstream.url()).flag("--watchdog.interval", "1s").run();
+        guard.await_metric("pushguard_gateway_up", up);
+    }
 }
