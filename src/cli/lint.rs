@@ -1,6 +1,7 @@
 //! `pushguard lint`
 
 use super::{Outcome, complain, say, world};
+use crate::clock::{Clock as _, SystemClock};
 use crate::decision::check_body;
 use crate::payload::{Coding, Decoder, Format, Summary};
 use crate::policy::{PayloadLimits, Policy};
@@ -45,7 +46,7 @@ impl Lint {
     /// Faults go to standard output, one a line.
     pub(super) fn run(&self) -> Outcome {
         let (outcome, lines) = match self.judge() {
-            Ok(Ok(line)) => (Outcome::Ok, vec![line]),
+            Ok(Ok(lines)) => (Outcome::Ok, lines),
             Ok(Err(faults)) => (Outcome::Invalid, faults),
             Err(message) => {
                 complain(message);
@@ -58,8 +59,8 @@ impl Lint {
     }
 
     /// What to say of a body that is well, or its faults.
-    fn judge(&self) -> Result<Result<String, Vec<String>>, String> {
-        let limits = self.limits()?;
+    fn judge(&self) -> Result<Result<Vec<String>, Vec<String>>, String> {
+        let (limits, reports) = self.limits()?;
         let key = self.path.as_deref().map(key).transpose()?;
         let Some(format) = Format::of(self.content_type.as_deref().map(str::as_bytes)) else {
             let wanted = Format::Protobuf.content_type();
@@ -74,18 +75,25 @@ impl Lint {
             Some(Ok(decoded)) => decoded,
             None => body,
         };
-        let found = check_body(&limits, false, format, key.as_ref(), &body);
+        let found = check_body(&limits, reports, format, key.as_ref(), &body);
         Ok(found.map(|summary| told(&summary)).map_err(|faults| faults.iter().map(ToString::to_string).collect()))
     }
 
-    /// The limits that hold. What they say of a claim, only a token can fill in; any value passes here.
-    fn limits(&self) -> Result<PayloadLimits, String> {
-        let Some(file) = &self.policy else { return Ok(PayloadLimits::default()) };
+    /// The limits that hold, and whether their rules only report. What they say of a claim, only a token can fill in; any
+    /// value passes here.
+    fn limits(&self) -> Result<(PayloadLimits, bool), String> {
+        let Some(file) = &self.policy else { return Ok((PayloadLimits::default(), false)) };
         let policy = world::policy(file)?;
-        let Some(name) = &self.principal else { return Ok(policy.default_payload.without_claims()) };
-        let found = policy.principals.iter().find(|principal| &*principal.name == name);
-        let found = found.ok_or_else(|| unknown(file, name, &policy))?;
-        Ok(found.payload.without_claims())
+        let limits = match &self.principal {
+            None => &policy.default_payload,
+            Some(name) => {
+                let found = policy.principals.iter().find(|principal| &*principal.name == name);
+                &found.ok_or_else(|| unknown(file, name, &policy))?.payload
+            }
+        };
+        let now = Some(SystemClock::new().wall());
+        let reports = policy.mode.reports(now) || limits.rules.mode.reports(now);
+        Ok((limits.without_claims(), reports))
     }
 
     fn is_stdin(&self) -> bool {
@@ -129,12 +137,14 @@ fn decoded(coding: Coding, body: &[u8], most: u64) -> Result<Vec<u8>, String> {
     Ok(decoder.finish())
 }
 
-fn told(summary: &Summary) -> String {
-    match summary.series {
+fn told(summary: &Summary) -> Vec<String> {
+    let well = match summary.series {
         0 => "ok, no series: a PUT of it deletes".to_owned(),
         series => match summary.families.len() {
             1 => format!("ok, {series} series in 1 metric family"),
             families => format!("ok, {series} series in {families} metric families"),
         },
-    }
+    };
+    let reported = summary.would_deny.iter().map(|fault| format!("reported, not refused: {fault}"));
+    std::iter::once(well).chain(reported).collect()
 }
