@@ -110,7 +110,6 @@ principals:
 fn given_back(guard: &Guard, job: &str) -> Option<()> {
     let began = Instant::now();
     let later_than = |seconds: u64| began.elapsed() >= Duration::from_secs(seconds);
-    let until = |seconds: u64| std::thread::sleep(Duration::from_secs(seconds).saturating_sub(began.elapsed()));
     for count in 1..=2 {
         push(job).send(guard.address()).is(200, "", count);
     }
@@ -122,7 +121,7 @@ fn given_back(guard: &Guard, job: &str) -> Option<()> {
     let answer = answer.is(429, "quota_exhausted", "the third");
     let wait = Duration::from_secs(answer.header("Retry-After").unwrap().parse().unwrap());
     assert_eq!(wait, Duration::from_secs(3));
-    until(2);
+    std::thread::sleep(Duration::from_secs(2).saturating_sub(emptied.elapsed()));
     let answer = push(job).send(guard.address());
     if later_than(3) {
         return None;
