@@ -29,6 +29,9 @@ pub use summary::{Family, Summary};
 /// # Errors
 /// The first few faults. Nothing of the body may reach the gateway then.
 pub fn inspect(format: Format, body: &[u8], rules: &Rules<'_>) -> Result<Summary, Vec<Fault>> {
+    if let Some(message) = rules.path_fault() {
+        return Err(vec![Fault { at: None, message, text: String::new() }]);
+    }
     match format {
         Format::Text => text::check(body, rules),
         Format::Protobuf => protobuf::check(body, rules),

@@ -9,6 +9,7 @@ mod volume;
 use common::gateway::Gateway;
 use common::guard::{EVERYTHING, Guard};
 use common::http::Request;
+use pushguard::payload::PayloadShape;
 use pushguard::request::{GroupingKey, RawHead, Target, TargetError};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -200,9 +201,16 @@ fn judged(request: &Request, target: &[u8]) -> Option<GroupingKey> {
     let raw = RawHead::read(&request.head_bytes()).ok()?;
     assert_eq!(raw.target, target, "the target is read as it was sent");
     match Target::read(&raw.target).ok()? {
-        Target::Group(key) => Some(key),
+        Target::Group(key) => Some(key).filter(within_limits),
         Target::Read(_) => None,
     }
+}
+
+/// Whether its labels may be given to a series.
+fn within_limits(key: &GroupingKey) -> bool {
+    let PayloadShape { labels, name_bytes, value_bytes, .. } = PayloadShape::default();
+    let fits = |(name, value): (&String, &String)| name.len() <= name_bytes && value.len() <= value_bytes;
+    key.labels().len() < labels && key.job().len() <= value_bytes && key.labels().iter().all(fits)
 }
 
 /// What the library has against it, without the names in it.
@@ -214,7 +222,8 @@ fn why(request: &Request) -> String {
     match fault {
         Err(TargetError::Path(fault)) => debug_name(&fault),
         Err(error) => debug_name(&error),
-        Ok(_) => "not a group".to_owned(),
+        Ok(Target::Group(_)) => "beyond the limits of a series".to_owned(),
+        Ok(Target::Read(_)) => "not a group".to_owned(),
     }
 }
 

@@ -37,11 +37,13 @@ pub(super) const MAX_GROUPS: u64 = 1_000_000;
 pub(super) const COUNTS: [Part; 3] = [
     part("max_series", "Series of a push.", 1_000_000, |shape| &mut shape.series),
     part("max_families", "Metric families of a push.", 100_000, |shape| &mut shape.families),
-    part("max_labels", "Labels of a series.", 1024, |shape| &mut shape.labels),
+    part("max_labels", "Labels of a series, those of the path among them.", 1024, |shape| &mut shape.labels),
 ];
 pub(super) const SIZES: [Part; 5] = [
-    part("max_name_bytes", "Bytes of a metric or label name.", 64 * KIB, |shape| &mut shape.name_bytes),
-    part("max_value_bytes", "Bytes of a label value.", 1024 * KIB, |shape| &mut shape.value_bytes),
+    part("max_name_bytes", "Bytes of a metric or label name, in the path too.", 64 * KIB, |shape| {
+        &mut shape.name_bytes
+    }),
+    part("max_value_bytes", "Bytes of a label value, in the path too.", 1024 * KIB, |shape| &mut shape.value_bytes),
     part("max_help_bytes", "Bytes of a HELP text.", 1024 * KIB, |shape| &mut shape.help_bytes),
     part("max_line_bytes", "Bytes of a line of text.", 24 * 1024 * KIB, |shape| &mut shape.line_bytes),
     part("max_message_bytes", "Bytes of a protobuf message.", 24 * 1024 * KIB, |shape| &mut shape.message_bytes),

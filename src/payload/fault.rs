@@ -62,13 +62,13 @@ impl<'b> Faults<'b> {
     }
 
     /// A rule of the policy is broken at a byte of the body, or by the body as a whole.
-    pub(super) fn rule(&mut self, byte: Option<usize>, message: String) {
+    pub(super) fn rule(&mut self, byte: Option<usize>, message: impl FnOnce() -> String) {
         if self.full() || (self.report && self.reported.len() >= MOST) {
             return;
         }
         let fault = match byte {
-            Some(byte) => self.fault(byte, message),
-            None => Fault { at: None, message, text: String::new() },
+            Some(byte) => self.fault(byte, message()),
+            None => Fault { at: None, message: message(), text: String::new() },
         };
         if self.report { self.reported.push(fault) } else { self.list.push(fault) }
     }

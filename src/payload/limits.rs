@@ -7,11 +7,11 @@ pub struct PayloadShape {
     pub series: usize,
     /// Metric families.
     pub families: usize,
-    /// Labels of one series.
+    /// Labels of one series, those of the path among them.
     pub labels: usize,
     /// Bytes of a metric or label name.
     pub name_bytes: usize,
-    /// Bytes of a label value, as spelled.
+    /// Bytes of a label value, as spelled; in the path, as it is meant.
     pub value_bytes: usize,
     /// Bytes of a HELP text.
     pub help_bytes: usize,
@@ -92,8 +92,46 @@ impl Rules<'_> {
         (!(self.metric)(shown)).then(|| format!("the metric {shown} may not be pushed"))
     }
 
+    /// What is wrong with the labels of the path, which the gateway gives to each series, if anything.
+    pub(super) fn path_fault(&self) -> Option<String> {
+        let PayloadShape { labels, name_bytes, value_bytes, .. } = self.shape;
+        if self.overwritten.len() > *labels {
+            return Some(format!("the path has more than {labels} labels"));
+        }
+        let long =
+            self.overwritten.iter().find(|(name, value)| name.len() > *name_bytes || value.len() > *value_bytes)?;
+        Some(match long {
+            (name, _) if name.len() > *name_bytes => {
+                format!("a label name of the path has more than {name_bytes} bytes")
+            }
+            (name, _) => format!("the value of the label {name} of the path has more than {value_bytes} bytes"),
+        })
+    }
+
+    /// How many labels a series may have beside those of the path.
+    pub(super) fn own_labels(&self) -> usize {
+        self.shape.labels.saturating_sub(self.overwritten.len())
+    }
+
+    /// What is wrong with a series that has more.
+    pub(super) fn too_many_labels(&self) -> String {
+        format!("more than {} labels with the {} of the path", self.shape.labels, self.overwritten.len())
+    }
+
     /// Whether the gateway replaces a label of that name by the path's.
     pub(super) fn overwrites(&self, name: &[u8]) -> bool {
         self.overwritten.iter().any(|(label, _)| label.as_bytes() == name)
+    }
+}
+
+impl LabelVerdict {
+    /// What to say of a label of that name that has it.
+    pub(super) fn told(self, name: &[u8]) -> String {
+        let name = String::from_utf8_lossy(name);
+        match self {
+            Self::Free => format!("the label {name} may be pushed"),
+            Self::Value => format!("the value of the label {name} may not be pushed"),
+            Self::Denied => format!("the label {name} may not be pushed"),
+        }
     }
 }

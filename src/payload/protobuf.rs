@@ -8,7 +8,7 @@ mod wire;
 
 use super::fault::{Fault, Faults};
 use super::kind::Kind;
-use super::limits::{PayloadShape, Rules};
+use super::limits::{LabelVerdict, PayloadShape, Rules};
 use super::series::SeriesSet;
 use super::summary::{Family, Summary, collision};
 use super::text::cursor::{is_label_name, is_metric_name};
@@ -101,7 +101,7 @@ impl<'b> Check<'b> {
             return Err(format!("more than {} metric families", self.shape.families));
         }
         if let Some(refusal) = self.rules.metric_refusal(name) {
-            self.broken("", &refusal);
+            self.broken(b"", || refusal);
         }
         let mut hashes = Vec::new();
         for field in Fields::new(message) {
@@ -140,10 +140,12 @@ impl<'b> Check<'b> {
     }
 
     /// The policy has something against it.
-    fn broken(&mut self, family: &str, message: &str) {
+    fn broken(&mut self, family: &[u8], message: impl FnOnce() -> String) {
         let number = self.number;
-        let family = if family.is_empty() { String::new() } else { format!("{family}: ") };
-        self.faults.rule(None, format!("message {number}: {family}{message}"));
+        self.faults.rule(None, || match String::from_utf8_lossy(family) {
+            family if family.is_empty() => format!("message {number}: {}", message()),
+            family => format!("message {number}: {family}: {}", message()),
+        });
     }
 
     fn name(&self, name: &[u8]) -> Result<(), String> {
@@ -170,8 +172,8 @@ impl<'b> Check<'b> {
             match field? {
                 Field { number: 1, value: Value::Bytes(pair) } => {
                     labels += 1;
-                    if labels > self.shape.labels {
-                        return Err(format!("more than {} labels", self.shape.labels));
+                    if labels > self.rules.own_labels() {
+                        return Err(self.rules.too_many_labels());
                     }
                     self.label(family, kind, pair)?;
                 }
@@ -192,7 +194,7 @@ impl<'b> Check<'b> {
         }
         let hash = self.series.metric(family).map_err(|clash| clash.to_string())?;
         if let Some(missing) = self.series.missing() {
-            self.broken(&String::from_utf8_lossy(family), &format!("the label {missing} is needed"));
+            self.broken(family, || format!("the label {missing} is needed"));
         }
         Ok(hash)
     }
@@ -202,8 +204,9 @@ impl<'b> Check<'b> {
         if kind.special_label() == Some(name) {
             return Err(format!("the label {} belongs to its type", String::from_utf8_lossy(name)));
         }
-        if let Some(refusal) = self.series.refusal(name, value, false) {
-            self.broken(&String::from_utf8_lossy(family), &refusal);
+        let verdict = self.series.judge(name, value, false);
+        if verdict != LabelVerdict::Free {
+            self.broken(family, || verdict.told(name));
         }
         let fresh = self.series.name(name, (&[], 0));
         let fresh = fresh.ok_or_else(|| format!("the label {} stands twice", String::from_utf8_lossy(name)))?;

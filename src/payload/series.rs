@@ -108,8 +108,8 @@ impl<'b> SeriesSet<'b> {
     }
 
     /// Adds the label name that stood at this place in the series before, if what led to its value there does so here.
-    pub(super) fn expect(&mut self, leads: impl FnOnce(&[u8]) -> bool) -> Option<Name<'b>> {
-        self.names.expect(leads)
+    pub(super) fn again(&mut self, leads: impl FnOnce(&[u8]) -> bool) -> Option<Name<'b>> {
+        self.names.again(leads)
     }
 
     /// Adds a label name, with what leads to its value and where in that it begins; none where it stands a second time
@@ -138,15 +138,15 @@ impl<'b> SeriesSet<'b> {
         self.labels.push(Label { name: name.text, value: &[], escaped: false, stored: false });
     }
 
-    /// What the policy has against a label, whose value may still have escapes, if anything.
+    /// What the policy says of a label, whose value may still have escapes.
     #[inline]
-    pub(super) fn refusal(&mut self, name: &[u8], value: &[u8], escaped: bool) -> Option<String> {
-        self.policy.and_then(|rules| self.judge(rules, name, value, escaped))
+    pub(super) fn judge(&mut self, name: &[u8], value: &[u8], escaped: bool) -> LabelVerdict {
+        self.policy.map_or(LabelVerdict::Free, |rules| self.judge_by(rules, name, value, escaped))
     }
 
-    fn judge(&mut self, rules: &LabelRules<'_>, name: &[u8], value: &[u8], escaped: bool) -> Option<String> {
+    fn judge_by(&mut self, rules: &LabelRules<'_>, name: &[u8], value: &[u8], escaped: bool) -> LabelVerdict {
         if self.rules.overwrites(name) {
-            return None;
+            return LabelVerdict::Free;
         }
         let value = if escaped {
             self.scratch.clear();
@@ -158,16 +158,12 @@ impl<'b> SeriesSet<'b> {
         let (name, value) = (std::str::from_utf8(name).unwrap_or(""), String::from_utf8_lossy(value));
         // An empty value is the same as no label.
         if value.is_empty() {
-            return None;
+            return LabelVerdict::Free;
         }
         if let Some(at) = rules.required.iter().position(|required| *required == name) {
             self.required |= 1 << (at % 64);
         }
-        match (rules.judge)(name, &value) {
-            LabelVerdict::Free => None,
-            LabelVerdict::Value => Some(format!("the value of the label {name} may not be pushed")),
-            LabelVerdict::Denied => Some(format!("the label {name} may not be pushed")),
-        }
+        (rules.judge)(name, &value)
     }
 
     /// The first label that the policy demands and the series lacks.

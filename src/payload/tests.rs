@@ -105,21 +105,32 @@ fn series_in_text() {
 
 /// What 1.5.1 stores and 1.11.2 refuses.
 #[test]
-fn histograms_count_nothing_below_zero() {
+fn histograms_count_in_whole_numbers_from_zero() {
     for (line, legal) in [
         ("h_bucket{le=\"1\"} -1", false),
         ("h_bucket{le=\"1\"} -Inf", false),
         ("h_count -1", false),
         ("h_count -1e-320", false),
         ("h_count -0", true),
-        ("h_bucket{le=\"-1\"} NaN", true),
-        ("h_sum -1", true),
+        ("h_bucket{le=\"-1\"} NaN", false),
+        ("h_bucket{le=\"1\"} 1.5", false),
+        ("h_bucket{le=\"1\"} 1.0", true),
+        ("h_count 1e3", true),
+        ("h_count +Inf", false),
+        ("h_count 1e30", false),
+        ("h_count 18446744073709549568", true),
+        ("h_count 18446744073709551616", false),
+        ("h_sum -1.5", true),
     ] {
         let body = format!("# TYPE h histogram\n{line}\n");
         assert_eq!(checked(Format::Text, body.as_bytes()).is_ok(), legal, "{line}");
     }
-    let other = "# TYPE c counter\nc -1\nh_count -1\n";
+    let other = "# TYPE c counter\nc -1\nh_count -1.5\n";
     assert_eq!(checked(Format::Text, other.as_bytes()), Ok(2), "of other types anything counts");
+    for (line, legal) in [("s_count -1", false), ("s_count 1.5", false), ("s_count 2", true), ("s_sum -1.5", true)] {
+        let body = format!("# TYPE s summary\n{line}\n");
+        assert_eq!(checked(Format::Text, body.as_bytes()).is_ok(), legal, "{line}");
+    }
 }
 
 /// The gateway's parser takes such lines for two metrics, and its store for one, twice.

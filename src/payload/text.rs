@@ -9,11 +9,11 @@ mod number;
 
 use super::fault::{Fault, Faults, shown};
 use super::kind::Kind;
-use super::limits::{PayloadShape, Rules};
+use super::limits::{LabelVerdict, PayloadShape, Rules};
 use super::series::{Clash, Name, SeriesSet};
 use super::summary::{Family, Summary};
 use cursor::Cursor;
-use family::{Families, Resolved, Role};
+use family::{Families, Resolved};
 
 /// What a body may look like and what is known of the group that it goes to.
 pub(super) struct TextCheck<'b> {
@@ -94,7 +94,7 @@ impl<'b> TextCheck<'b> {
     }
 
     /// The policy has something against what stands there.
-    fn broken(&mut self, at: usize, message: String) {
+    fn broken(&mut self, at: usize, message: impl FnOnce() -> String) {
         self.faults.rule(Some(self.start + at), message);
     }
 
@@ -174,7 +174,9 @@ impl<'b> TextCheck<'b> {
         self.series.begin();
         let labels = self.labels(cursor, kind)?;
         let value = value(cursor)?;
-        self.check_role(at, kind, resolved.role, labels, value)?;
+        if let Some(fault) = resolved.role.fault(kind, labels, value) {
+            return Err((at, fault.to_owned()));
+        }
         self.samples += 1;
         if self.samples > self.shape.series {
             return Err((at, format!("more than {} series", self.shape.series)));
@@ -189,7 +191,7 @@ impl<'b> TextCheck<'b> {
             _ => (at, clash.to_string()),
         })?);
         if let Some(missing) = self.series.missing() {
-            self.broken(at, format!("the label {missing} is needed"));
+            self.broken(at, || format!("the label {missing} is needed"));
         }
         Ok(())
     }
@@ -203,8 +205,8 @@ impl<'b> TextCheck<'b> {
         let (of_type, mut special) = (kind.special_label(), false);
         loop {
             let from = cursor.at();
-            let expected = self.series.expect(|lead| cursor.skip_text(lead));
-            let name = match expected {
+            let again = self.series.again(|lead| cursor.skip_text(lead));
+            let name = match again {
                 Some(name) => name,
                 None => match self.label_name(cursor)? {
                     Some(name) => name,
@@ -220,8 +222,9 @@ impl<'b> TextCheck<'b> {
                 })?;
                 self.series.number(&name, number);
             } else {
-                if let Some(refusal) = self.series.refusal(name.text, value, escaped) {
-                    self.broken(at, refusal);
+                let verdict = self.series.judge(name.text, value, escaped);
+                if verdict != LabelVerdict::Free {
+                    self.broken(at, || verdict.told(name.text));
                 }
                 self.series.label(&name, value, escaped);
             }
@@ -253,8 +256,8 @@ impl<'b> TextCheck<'b> {
         if name.len() > self.shape.name_bytes {
             return Err((at, format!("a label name has more than {} bytes", self.shape.name_bytes)));
         }
-        if labels >= self.shape.labels {
-            return Err((at, format!("more than {} labels", self.shape.labels)));
+        if labels >= self.rules.own_labels() {
+            return Err((at, self.rules.too_many_labels()));
         }
         equals_and_quote(cursor)?;
         let fresh = self.series.name(name, (cursor.since(from), at - from));
@@ -292,24 +295,9 @@ impl<'b> TextCheck<'b> {
             return Err((at, format!("more than {} metric families", self.shape.families)));
         }
         if let Some(refusal) = self.rules.metric_refusal(name) {
-            self.broken(at, refusal);
+            self.broken(at, || refusal);
         }
         Ok(())
-    }
-
-    /// The gateway takes these lines and drops their values. Counts below zero are taken by 1.5.1 and refused by 1.11.2.
-    fn check_role(&self, at: usize, kind: Kind, role: Role, special: bool, value: f64) -> Checked {
-        let message = match (kind, role) {
-            (Kind::Histogram, Role::Bucket | Role::Count) if value < 0.0 => "a histogram counts nothing below zero",
-            (Kind::Summary, Role::Count) if value < 0.0 => "a summary counts nothing below zero",
-            (Kind::Histogram, Role::Sum | Role::Count) if special => "a sum or a count has no le",
-            (Kind::Summary, Role::Sum | Role::Count) if special => "a sum or a count has no quantile",
-            (Kind::Histogram, Role::Itself) => "a histogram has only NAME_bucket, NAME_sum and NAME_count",
-            (Kind::Histogram, Role::Bucket) if !special => "a histogram bucket needs the label le",
-            (Kind::Summary, Role::Itself) if !special => "a summary value needs the label quantile",
-            _ => return Ok(()),
-        };
-        Err((at, message.to_owned()))
     }
 }
 

@@ -16,8 +16,16 @@ pub const FAMILIES: &[(&str, Family)] = &[
 fn target_limit(m: &mut Maker<'_>) -> Case {
     let mut bent = m.push();
     let excess = m.chance.below(3);
-    let mut target = format!("/metrics/job/{}/a/", m.jobs.hostile);
-    target.push_str(&"x".repeat(8192 + excess - 1 - target.len()));
+    let mut target = format!("/metrics/job/{}", m.jobs.hostile);
+    // No label value is longer than it may be.
+    for label in 0.. {
+        let missing = 8192 + excess - 1 - target.len();
+        if missing == 0 {
+            break;
+        }
+        let value = if missing > 1008 { 1000 } else { missing - "/a0/".len() };
+        target.push_str(&format!("/a{label}/{}", "x".repeat(value)));
+    }
     bent.line = format!("POST {target} HTTP/1.1").into_bytes();
     if excess <= 1 {
         let part = m.with_body(bent);

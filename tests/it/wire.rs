@@ -120,7 +120,12 @@ fn put(fields: &str) -> String {
 fn heads_have_limits() {
     let (upstream, guard) = everything();
     let fill = |bytes: usize| "a".repeat(bytes);
-    let target = |bytes: usize| format!("{TARGET}{}", fill(bytes - TARGET.len()));
+    // No label value is longer than it may be.
+    let labels: String = (0..7).map(|label| format!("/a{label}/{}", fill(1020))).collect();
+    let target = |bytes: usize| {
+        let front = format!("{TARGET}{labels}/b/");
+        format!("{front}{}", fill(bytes - front.len()))
+    };
     let fields = |count: usize| (1..count).fold(push("a"), |push, n| push.header(&format!("X-{n}"), "1"));
     Request::post(target(8192), "m 1\n").send(guard.address()).is(200, "", "the longest target");
     fields(63).send(guard.address()).is(200, "", "64 fields");

@@ -4,7 +4,7 @@
 
 use super::gateway::{Parts, SEPARATOR, of_text};
 use super::names::FEW;
-use super::sort::{Numbered, sort_by_name};
+use super::sort::{Agreeing, Numbered, sort_by_name};
 use std::ops::Range;
 
 /// A label of the series being read.
@@ -36,6 +36,8 @@ pub(super) struct Layout<'b> {
     arranged: Option<(usize, usize, Option<usize>)>,
     /// The labels by name, first those that are given and behind them those of the series.
     order: Vec<Numbered>,
+    /// Room for sorting many of them.
+    open: Vec<Agreeing>,
     /// All bytes but those of the family and of the values of the series, one behind the other.
     fixed: Vec<u8>,
     /// The labels of the series in their order, each with the part of these bytes that follows its value.
@@ -61,6 +63,7 @@ impl<'b> Layout<'b> {
             given,
             arranged: None,
             order: Vec::with_capacity(16),
+            open: Vec::new(),
             fixed: Vec::with_capacity(256),
             slots: Vec::with_capacity(8),
             text: Vec::with_capacity(512),
@@ -114,7 +117,9 @@ impl<'b> Layout<'b> {
         self.order.clear();
         let given = 0..path.len() + usize::from(!has_instance);
         self.order.extend(given.chain(self.given.len()..self.given.len() + labels.len()).map(|at| (0, at)));
-        sort_by_name(&mut self.order, |at| part(&self.given, labels, at).map_or(&[], |label| label.name));
+        sort_by_name(&mut self.order, &mut self.open, |at| {
+            part(&self.given, labels, at).map_or(&[], |label| label.name)
+        });
     }
 
     /// The gateway's hash of the series that it fits.

@@ -51,7 +51,7 @@ impl<'b> Names<'b> {
     }
 
     /// Adds the name that stood at this place in the series before, if what led to its value there does so here.
-    pub(super) fn expect(&mut self, leads: impl FnOnce(&[u8]) -> bool) -> Option<Name<'b>> {
+    pub(super) fn again(&mut self, leads: impl FnOnce(&[u8]) -> bool) -> Option<Name<'b>> {
         let expected = self.list.get(self.own).filter(|expected| leads(expected.lead))?;
         work(1);
         self.own += 1;

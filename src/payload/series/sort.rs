@@ -3,20 +3,24 @@
 
 use super::names::FEW;
 use super::work;
+use std::ops::Range;
 
 /// The number of a label; beside it is room for a part of its name.
 pub(super) type Numbered = (u64, usize);
 
-/// Sorts labels by name. No name holds a NUL.
-pub(super) fn sort_by_name<'l>(labels: &mut [Numbered], name: impl Fn(usize) -> &'l [u8]) {
+/// A range of labels whose names agree up to a depth.
+pub(super) type Agreeing = (Range<usize>, usize);
+
+/// Sorts labels by name; `open` is room for what is still to be sorted. No name holds a NUL.
+pub(super) fn sort_by_name<'l>(labels: &mut [Numbered], open: &mut Vec<Agreeing>, name: impl Fn(usize) -> &'l [u8]) {
     if labels.len() <= FEW {
         work(labels.len());
         labels.iter_mut().for_each(|(key, at)| *key = eight(name(*at), 0));
         return labels
             .sort_unstable_by(|(one, at), (other, before)| one.cmp(other).then_with(|| name(*at).cmp(name(*before))));
     }
-    // Ranges whose names agree up to that depth.
-    let mut open = vec![(0..labels.len(), 0_usize)];
+    open.clear();
+    open.push((0..labels.len(), 0));
     while let Some((range, agreed)) = open.pop() {
         let mut from = range.start;
         let Some(part) = labels.get_mut(range) else { continue };
@@ -76,7 +80,7 @@ mod tests {
             let mut labels: Vec<Numbered> = (0..names.len()).map(|at| (0, at)).collect();
             labels.rotate_left(shift % names.len().max(1));
             labels.reverse();
-            sort_by_name(&mut labels, |at| names[at].as_bytes());
+            sort_by_name(&mut labels, &mut Vec::new(), |at| names[at].as_bytes());
             prop_assert!(labels.iter().map(|(_, at)| *at).eq(0..names.len()), "{:?}", labels);
         }
     }

@@ -100,7 +100,7 @@ fn each_limit_is_told() {
     let small = PayloadShape {
         series: 2,
         families: 2,
-        labels: 2,
+        labels: 2 + PATH.len(),
         name_bytes: 8,
         value_bytes: 4,
         help_bytes: 4,
@@ -113,7 +113,7 @@ fn each_limit_is_told() {
         ("a 1\na{b=\"1\"} 1\na{b=\"2\"} 1\n", "more than 2 series"),
         ("# TYPE a gauge\n# TYPE b gauge\n# TYPE c gauge\n", "more than 2 metric families"),
         ("a{b=\"\",c=\"\"} 1\n", ""),
-        ("a{b=\"\",c=\"\",d=\"\"} 1\n", "more than 2 labels"),
+        ("a{b=\"\",c=\"\",d=\"\"} 1\n", "more than 4 labels with the 2 of the path"),
         ("abcdefgh 1\n", ""),
         ("abcdefghi 1\n", "a metric name has more than 8 bytes"),
         ("a{abcdefgh=\"1234\"} 1\n", ""),

@@ -40,6 +40,62 @@ fn a_name_that_stands_twice_is_named() {
     }
 }
 
+/// Also where the line before led to it with the same bytes.
+#[test]
+fn the_place_of_a_fault_is_its_label() {
+    let shape = PayloadShape::default();
+    let body = "# TYPE h histogram\nh_bucket{a=\"1\", le=\"1\"} 1\nh_bucket{a=\"2\", le=\"x\"} 1\n";
+    let found = shown(&inspect(Format::Text, body.as_bytes(), &rules(&shape)).unwrap_err());
+    assert!(found.starts_with("line 3, column 17 ") && found.ends_with("label le is not a number"), "{found}");
+    let judge = |name: &str, value: &str| match (name, value) {
+        ("b", "no") => LabelVerdict::Value,
+        _ => LabelVerdict::Free,
+    };
+    let labels = LabelRules { required: &[], judge: &judge };
+    let body = "m{a=\"1\", b=\"2\"} 1\nm{a=\"2\", b=\"no\"} 1\n";
+    let found = inspect(Format::Text, body.as_bytes(), &Rules { labels: Some(&labels), ..rules(&shape) }).unwrap_err();
+    assert_eq!(found[0].at, Some((2, 10)), "{found:?}");
+}
+
+/// An escape beside an empty label takes another way to the hash; what comes after it takes the usual one again.
+#[test]
+fn the_hash_of_a_series_does_not_depend_on_an_odd_one_before() {
+    let hash = |value: &str| {
+        let mut hash = SeriesHash::new(b"m");
+        [("a", value), ("b", "")].iter().for_each(|(name, value)| hash.label(name.as_bytes(), value.as_bytes()));
+        PATH.iter().for_each(|(name, value)| hash.label(name.as_bytes(), value.as_bytes()));
+        hash.value()
+    };
+    let body = "m{a=\"1\",b=\"\"} 1\nm{a=\"\\n\",b=\"\"} 1\nm{a=\"2\",b=\"\"} 1\n";
+    let found = summary(Format::Text, body.as_bytes()).unwrap();
+    assert_eq!(found.families[0].metrics, ["1", "\n", "2"].map(hash));
+}
+
+/// The gateway gives the labels of the path to each series.
+#[test]
+fn labels_of_the_path_are_held_to_the_limits() {
+    let shape = PayloadShape { labels: 4, name_bytes: 8, value_bytes: 8, ..PayloadShape::default() };
+    let names: Vec<String> = (0..5).map(|n| format!("n{n}")).collect();
+    let few = |count: usize| -> Vec<(&str, &str)> { names.iter().take(count).map(|n| (n.as_str(), "v")).collect() };
+    let (text, wire) = (line(1, &names[..2]), wire(1, &names[..2]));
+    for (format, body) in [(Format::Text, text.as_bytes()), (Format::Protobuf, &wire)] {
+        let check = |path: &[(&str, &str)], body| {
+            inspect(format, body, &Rules { overwritten: path, ..rules(&shape) }).map_err(|faults| shown(&faults))
+        };
+        let refused = |path: &[(&str, &str)], words: &str| {
+            let told = check(path, body).unwrap_err();
+            assert!(told.ends_with(words), "{format:?} {path:?}: {told}");
+        };
+        check(&few(2), body).unwrap();
+        refused(&few(3), "more than 4 labels with the 3 of the path");
+        check(&few(4), b"").unwrap();
+        refused(&few(5), "the path has more than 4 labels");
+        check(&[("longname", "12345678")], body).unwrap();
+        refused(&[("longnames", "1")], "a label name of the path has more than 8 bytes");
+        refused(&[("n", "123456789")], "the value of the label n of the path has more than 8 bytes");
+    }
+}
+
 proptest! {
     #![proptest_config(cases(2000))]
 
@@ -161,7 +217,7 @@ proptest! {
             format!("# TYPE m{number} {kind}\nm{number}{suffix}{{{}{last}}} 1\n", labels.join(","))
         };
         let bodies: Vec<String> = lines.iter().enumerate().map(|(number, parts)| line(number, parts)).collect();
-        let shape = PayloadShape { labels: 4, ..PayloadShape::default() };
+        let shape = PayloadShape { labels: 4 + PATH.len(), ..PayloadShape::default() };
         let read = |body: &str| inspect(Format::Text, body.as_bytes(), &rules(&shape));
         let (mut families, mut faults) = (Vec::new(), Vec::new());
         for (number, body) in bodies.iter().enumerate() {

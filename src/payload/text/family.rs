@@ -24,6 +24,30 @@ impl Role {
             Self::Count => 3,
         }
     }
+
+    /// What is wrong with such a line of a family of that type, if anything; `special` tells whether it has the label of
+    /// the type. The gateway takes these lines and drops their values, or what they have beyond whole numbers. Counts
+    /// below zero are taken by 1.5.1 and refused by 1.11.2.
+    pub(super) fn fault(self, kind: Kind, special: bool, value: f64) -> Option<&'static str> {
+        Some(match (kind, self) {
+            (Kind::Histogram, Self::Bucket | Self::Count) if value < 0.0 => "a histogram counts nothing below zero",
+            (Kind::Histogram, Self::Bucket | Self::Count) if !is_count(value) => "a histogram counts in whole numbers",
+            (Kind::Summary, Self::Count) if value < 0.0 => "a summary counts nothing below zero",
+            (Kind::Summary, Self::Count) if !is_count(value) => "a summary counts in whole numbers",
+            (Kind::Histogram, Self::Sum | Self::Count) if special => "a sum or a count has no le",
+            (Kind::Summary, Self::Sum | Self::Count) if special => "a sum or a count has no quantile",
+            (Kind::Histogram, Self::Itself) => "a histogram has only NAME_bucket, NAME_sum and NAME_count",
+            (Kind::Histogram, Self::Bucket) if !special => "a histogram bucket needs the label le",
+            (Kind::Summary, Self::Itself) if !special => "a summary value needs the label quantile",
+            _ => return None,
+        })
+    }
+}
+
+/// Whether a value can be a count as the gateway keeps it, in 64 bits.
+fn is_count(value: f64) -> bool {
+    const END: f64 = 18_446_744_073_709_551_616.0;
+    (0.0..END).contains(&value) && value.fract() == 0.0
 }
 
 /// The family of a name.
