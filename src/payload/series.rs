@@ -141,7 +141,10 @@ impl<'b> SeriesSet<'b> {
     /// What the policy says of a label, whose value may still have escapes.
     #[inline]
     pub(super) fn judge(&mut self, name: &[u8], value: &[u8], escaped: bool) -> LabelVerdict {
-        self.policy.map_or(LabelVerdict::Free, |rules| self.judge_by(rules, name, value, escaped))
+        match self.policy {
+            Some(rules) => self.judge_by(rules, name, value, escaped),
+            None => LabelVerdict::Free,
+        }
     }
 
     fn judge_by(&mut self, rules: &LabelRules<'_>, name: &[u8], value: &[u8], escaped: bool) -> LabelVerdict {
