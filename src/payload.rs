@@ -18,7 +18,7 @@ mod text;
 pub use coding::{Coding, DecodeFault, Decoder, MAX_RATIO, RATIO_FREE_BYTES};
 pub use fault::Fault;
 pub use kind::Kind;
-pub use limits::{LabelRules, LabelVerdict, NESTING, PayloadShape, Rules};
+pub use limits::{LabelRefusal, LabelRules, NESTING, PayloadShape, Rules};
 pub use media_type::Format;
 pub use reserved::is_reserved;
 pub use series::SeriesHash;

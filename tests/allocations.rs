@@ -1,7 +1,7 @@
 //! A check allocates by the families of a body, not by its lines.
 
 use allocation_counter::measure;
-use pushguard::payload::{Format, LabelRules, LabelVerdict, PayloadShape, Rules, inspect};
+use pushguard::payload::{Format, LabelRefusal, LabelRules, PayloadShape, Rules, inspect};
 
 fn body(series: usize) -> String {
     let line = |n: usize| format!("tests_total{{suite=\"suite-{n}\",status=\"passed\"}} {n}\n");
@@ -21,7 +21,7 @@ fn wide(series: usize) -> String {
 
 fn allocations(body: &str) -> u64 {
     let shape = PayloadShape::default();
-    let judge = |name: &str, _: &str| if name == "suite" { LabelVerdict::Denied } else { LabelVerdict::Free };
+    let judge = |name: &str, _: &str| if name == "suite" { Some(LabelRefusal::Denied) } else { None };
     let labels = LabelRules { required: &["absent"], judge: &judge };
     // What breaks a rule is only told, and no more than a few times.
     let (labels, report) = (Some(&labels), true);

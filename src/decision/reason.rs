@@ -36,8 +36,8 @@ reasons! {
     TargetAmbiguous = 400 "target_ambiguous" "the path does not name exactly one group",
     /// The body ended before its declared length or its last chunk.
     BodyIncomplete = 400 "body_incomplete" "the body ended early; nothing was stored",
-    /// The body is not what the gateway would store.
-    PayloadInvalid = 400 "payload_invalid" "the body is not a valid set of metrics",
+    /// The body, with the labels of the path, is not what the gateway would store.
+    PayloadInvalid = 400 "payload_invalid" "the push is not a valid set of metrics",
     /// No credential was sent and one is needed.
     CredentialMissing = 401 "credential_missing" "a credential is needed",
     /// A credential was sent and did not verify.

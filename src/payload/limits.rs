@@ -59,15 +59,13 @@ pub struct Rules<'r> {
 pub struct LabelRules<'r> {
     /// Labels that every series must have, those of the path apart; at most 64.
     pub required: &'r [&'r str],
-    /// What it says of a label of that name and value.
-    pub judge: &'r dyn Fn(&str, &str) -> LabelVerdict,
+    /// What it has against a label of that name and value, if anything.
+    pub judge: &'r dyn Fn(&str, &str) -> Option<LabelRefusal>,
 }
 
-/// What the policy says of one label.
+/// What the policy has against one label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LabelVerdict {
-    /// It may be there.
-    Free,
+pub enum LabelRefusal {
     /// It may not have this value.
     Value,
     /// It may not be there.
@@ -124,12 +122,11 @@ impl Rules<'_> {
     }
 }
 
-impl LabelVerdict {
-    /// What to say of a label of that name that has it.
+impl LabelRefusal {
+    /// What to say of a label of that name.
     pub(super) fn told(self, name: &[u8]) -> String {
         let name = String::from_utf8_lossy(name);
         match self {
-            Self::Free => format!("the label {name} may be pushed"),
             Self::Value => format!("the value of the label {name} may not be pushed"),
             Self::Denied => format!("the label {name} may not be pushed"),
         }

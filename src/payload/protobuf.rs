@@ -8,12 +8,12 @@ mod wire;
 
 use super::fault::{Fault, Faults};
 use super::kind::Kind;
-use super::limits::{LabelVerdict, PayloadShape, Rules};
+use super::limits::{PayloadShape, Rules};
 use super::series::SeriesSet;
 use super::summary::{Family, Summary, collision};
 use super::text::cursor::{is_label_name, is_metric_name};
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use wire::{Field, Fields, Value};
 
 /// Checks a whole body.
@@ -45,7 +45,7 @@ pub(super) fn check(body: &[u8], rules: &Rules<'_>) -> Result<Summary, Vec<Fault
         }
         rest = tail;
     }
-    if let Some(message) = check.collision() {
+    if let Some(message) = collision(&check.families) {
         check.faults.whole(message);
     }
     let (families, would_deny) = check.faults.result(check.families)?;
@@ -112,16 +112,6 @@ impl<'b> Check<'b> {
         }
         self.families.push(Family::new(name, *kind, hashes));
         Ok(())
-    }
-
-    /// A family that has the name of a part of a histogram or summary beside it.
-    fn collision(&self) -> Option<String> {
-        if self.families.iter().all(|family| family.kind.suffixes().is_empty()) {
-            return None;
-        }
-        let kinds: HashMap<&[u8], Kind> = self.families.iter().map(|f| (f.name.as_bytes(), f.kind)).collect();
-        let kind = |name: &[u8]| kinds.get(name).copied();
-        self.families.iter().find_map(|family| collision(family.name.as_bytes(), kind))
     }
 
     /// A field that the format does not know. Newer libraries have small ones.
@@ -204,9 +194,8 @@ impl<'b> Check<'b> {
         if kind.special_label() == Some(name) {
             return Err(format!("the label {} belongs to its type", String::from_utf8_lossy(name)));
         }
-        let verdict = self.series.judge(name, value, false);
-        if verdict != LabelVerdict::Free {
-            self.broken(family, || verdict.told(name));
+        if let Some(refusal) = self.series.judge(name, value, false) {
+            self.broken(family, || refusal.told(name));
         }
         let fresh = self.series.name(name, (&[], 0));
         let fresh = fresh.ok_or_else(|| format!("the label {} stands twice", String::from_utf8_lossy(name)))?;

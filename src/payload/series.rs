@@ -13,7 +13,7 @@ pub use gateway::SeriesHash;
 pub(super) use hash::of_name;
 pub(super) use names::Name;
 
-use super::limits::{LabelRules, LabelVerdict, Rules};
+use super::limits::{LabelRefusal, LabelRules, Rules};
 use foldhash::fast::RandomState;
 use hash::{of_label, of_line, of_number};
 use layout::{Label, Layout};
@@ -138,18 +138,18 @@ impl<'b> SeriesSet<'b> {
         self.labels.push(Label { name: name.text, value: &[], escaped: false, stored: false });
     }
 
-    /// What the policy says of a label, whose value may still have escapes.
+    /// What the policy has against a label, whose value may still have escapes, if anything.
     #[inline]
-    pub(super) fn judge(&mut self, name: &[u8], value: &[u8], escaped: bool) -> LabelVerdict {
+    pub(super) fn judge(&mut self, name: &[u8], value: &[u8], escaped: bool) -> Option<LabelRefusal> {
         match self.policy {
             Some(rules) => self.judge_by(rules, name, value, escaped),
-            None => LabelVerdict::Free,
+            None => None,
         }
     }
 
-    fn judge_by(&mut self, rules: &LabelRules<'_>, name: &[u8], value: &[u8], escaped: bool) -> LabelVerdict {
+    fn judge_by(&mut self, rules: &LabelRules<'_>, name: &[u8], value: &[u8], escaped: bool) -> Option<LabelRefusal> {
         if self.rules.overwrites(name) {
-            return LabelVerdict::Free;
+            return None;
         }
         let value = if escaped {
             self.scratch.clear();
@@ -161,7 +161,7 @@ impl<'b> SeriesSet<'b> {
         let (name, value) = (std::str::from_utf8(name).unwrap_or(""), String::from_utf8_lossy(value));
         // An empty value is the same as no label.
         if value.is_empty() {
-            return LabelVerdict::Free;
+            return None;
         }
         if let Some(at) = rules.required.iter().position(|required| *required == name) {
             self.required |= 1 << (at % 64);

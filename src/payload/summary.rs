@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::kind::Kind;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a body holds.
@@ -37,13 +38,18 @@ impl Family {
     }
 }
 
-/// What is wrong with a family beside the others, of which `kind` answers the type: its name is that of a part of a
-/// histogram or summary.
-pub(super) fn collision(name: &[u8], kind: impl Fn(&[u8]) -> Option<Kind>) -> Option<String> {
-    let base = ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| {
-        let base = name.strip_suffix(suffix.as_bytes())?;
-        kind(base)?.suffixes().contains(&suffix).then_some(base)
-    })?;
-    let (name, base) = (String::from_utf8_lossy(name), String::from_utf8_lossy(base));
+/// What is wrong with the families beside each other: one has the name of a part of a histogram or summary.
+pub(super) fn collision(families: &[Family]) -> Option<String> {
+    let mut parts = families.iter().filter_map(|family| Some((family, part(&family.name)?))).peekable();
+    parts.peek()?;
+    let with_parts = families.iter().filter(|family| !family.kind.suffixes().is_empty());
+    let kinds: HashMap<&str, Kind> = with_parts.map(|family| (family.name.as_str(), family.kind)).collect();
+    let (Family { name, .. }, (base, _)) =
+        parts.find(|(_, (base, suffix))| kinds.get(base).is_some_and(|kind| kind.suffixes().contains(suffix)))?;
     Some(format!("the metric {name} has the name of a part of {base}; write TYPE {base} before it, or rename it"))
+}
+
+/// The metric that a name would be a part of, and the suffix that says so.
+fn part(name: &str) -> Option<(&str, &str)> {
+    ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| Some((name.strip_suffix(suffix)?, suffix)))
 }

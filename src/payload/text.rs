@@ -9,9 +9,9 @@ mod number;
 
 use super::fault::{Fault, Faults, shown};
 use super::kind::Kind;
-use super::limits::{LabelVerdict, PayloadShape, Rules};
+use super::limits::{PayloadShape, Rules};
 use super::series::{Clash, Name, SeriesSet};
-use super::summary::{Family, Summary};
+use super::summary::{Family, Summary, collision};
 use cursor::Cursor;
 use family::{Families, Resolved};
 
@@ -72,10 +72,10 @@ impl<'b> TextCheck<'b> {
     }
 
     fn finish(mut self) -> Result<Summary, Vec<Fault>> {
-        if let Some(message) = self.families.collision() {
+        let families: Vec<Family> = self.families.into_sampled().map(|(n, k, m)| Family::new(n, k, m)).collect();
+        if let Some(message) = collision(&families) {
             self.faults.whole(message);
         }
-        let families: Vec<Family> = self.families.into_sampled().map(|(n, k, m)| Family::new(n, k, m)).collect();
         let (families, would_deny) = self.faults.result(families)?;
         Ok(Summary { series: self.samples, families: families.into(), would_deny })
     }
@@ -222,9 +222,8 @@ impl<'b> TextCheck<'b> {
                 })?;
                 self.series.number(&name, number);
             } else {
-                let verdict = self.series.judge(name.text, value, escaped);
-                if verdict != LabelVerdict::Free {
-                    self.broken(at, || verdict.told(name.text));
+                if let Some(refusal) = self.series.judge(name.text, value, escaped) {
+                    self.broken(at, || refusal.told(name.text));
                 }
                 self.series.label(&name, value, escaped);
             }

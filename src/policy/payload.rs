@@ -2,7 +2,7 @@
 
 use super::{LabelRule, Mode, Pattern};
 use crate::auth::token::{ClaimPath, Claims};
-use crate::payload::{LabelVerdict, PayloadShape};
+use crate::payload::{LabelRefusal, PayloadShape};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -110,12 +110,12 @@ impl PayloadRules {
     }
 
     /// What is said of a label.
-    pub fn judge(&self, name: &str, value: &str) -> LabelVerdict {
+    pub fn judge(&self, name: &str, value: &str) -> Option<LabelRefusal> {
         match self.labels.iter().find(|rule| rule.name == name) {
-            Some(rule) if !rule.value.matches(value) => LabelVerdict::Value,
-            Some(_) => LabelVerdict::Free,
-            None if self.denied_labels.iter().any(|pattern| pattern.matches(name)) => LabelVerdict::Denied,
-            None => LabelVerdict::Free,
+            Some(rule) if !rule.value.matches(value) => Some(LabelRefusal::Value),
+            Some(_) => None,
+            None if self.denied_labels.iter().any(|pattern| pattern.matches(name)) => Some(LabelRefusal::Denied),
+            None => None,
         }
     }
 }

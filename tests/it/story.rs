@@ -73,7 +73,7 @@ fn one_foreign_name_refuses_the_whole_push_with_its_line() {
     let refused = push(foreign).send(guard.address()).is(400, "payload_invalid", "a foreign name");
     assert_eq!(
         refused.text(),
-        "payload_invalid: the body is not a valid set of metrics: line 9, column 1 of \"billing_total 1\": the metric \
+        "payload_invalid: the push is not a valid set of metrics: line 9, column 1 of \"billing_total 1\": the metric \
          billing_total may not be pushed\n"
     );
     assert_eq!(upstream.contacts(), (0, 0));

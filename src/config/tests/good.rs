@@ -3,7 +3,7 @@
 use super::*;
 use crate::auth::token::Claims;
 use crate::limit::Rate;
-use crate::payload::{LabelVerdict, PayloadShape};
+use crate::payload::{LabelRefusal, PayloadShape};
 use crate::policy::{Admits, Mode, NamedSets, Operation, Per, Principal, default_quotas};
 use crate::prefix_set::PrefixSet;
 use crate::request::GroupingKey;
@@ -170,12 +170,12 @@ defaults:
         assert_eq!(rules.allows(name), allowed, "{name}");
     }
     for (name, value, verdict) in [
-        ("team", "a-1", LabelVerdict::Free),
-        ("team", "b-1", LabelVerdict::Value),
-        ("branch", "main", LabelVerdict::Free),
-        ("branch", "x", LabelVerdict::Value),
-        ("user_id", "1", LabelVerdict::Denied),
-        ("other", "1", LabelVerdict::Free),
+        ("team", "a-1", None),
+        ("team", "b-1", Some(LabelRefusal::Value)),
+        ("branch", "main", None),
+        ("branch", "x", Some(LabelRefusal::Value)),
+        ("user_id", "1", Some(LabelRefusal::Denied)),
+        ("other", "1", None),
     ] {
         assert_eq!(rules.judge(name, value), verdict, "{name}={value}");
     }

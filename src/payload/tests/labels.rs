@@ -48,8 +48,8 @@ fn the_place_of_a_fault_is_its_label() {
     let found = shown(&inspect(Format::Text, body.as_bytes(), &rules(&shape)).unwrap_err());
     assert!(found.starts_with("line 3, column 17 ") && found.ends_with("label le is not a number"), "{found}");
     let judge = |name: &str, value: &str| match (name, value) {
-        ("b", "no") => LabelVerdict::Value,
-        _ => LabelVerdict::Free,
+        ("b", "no") => Some(LabelRefusal::Value),
+        _ => None,
     };
     let labels = LabelRules { required: &[], judge: &judge };
     let body = "m{a=\"1\", b=\"2\"} 1\nm{a=\"2\", b=\"no\"} 1\n";

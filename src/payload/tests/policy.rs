@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn judge(name: &str, value: &str) -> LabelVerdict {
+fn judge(name: &str, value: &str) -> Option<LabelRefusal> {
     match name {
-        "repository" if value != "acme/app" => LabelVerdict::Value,
-        "note" if value != "a\nb\"" => LabelVerdict::Value,
-        "user" => LabelVerdict::Denied,
-        _ => LabelVerdict::Free,
+        "repository" if value != "acme/app" => Some(LabelRefusal::Value),
+        "note" if value != "a\nb\"" => Some(LabelRefusal::Value),
+        "user" => Some(LabelRefusal::Denied),
+        _ => None,
     }
 }
 

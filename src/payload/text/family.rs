@@ -1,7 +1,6 @@
 //! Metric families of one body: which line belongs to which, and what its type makes of it.
 
 use crate::payload::kind::Kind;
-use crate::payload::summary::collision;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
@@ -164,19 +163,6 @@ impl<'b> Families<'b> {
             }
         }
         Resolved { family: self.push(name), role: Role::Itself }
-    }
-
-    /// A family that has the name of a part of a histogram or summary beside it; those without samples are none.
-    pub(super) fn collision(&self) -> Option<String> {
-        let sampled = || self.list.iter().filter(|family| family.sampled);
-        let kind = |family: &Family<'_>| family.kind.unwrap_or(Kind::Untyped);
-        if sampled().all(|family| kind(family).suffixes().is_empty()) {
-            return None;
-        }
-        sampled().find_map(|family| {
-            let other = |base: &[u8]| self.list.get(self.find(base)?).filter(|other| other.sampled).map(kind);
-            collision(family.name, other)
-        })
     }
 
     /// The families that have samples. The gateway drops others.
