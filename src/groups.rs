@@ -13,7 +13,7 @@ mod read;
 pub use group::{Family, Group};
 pub use labels::{Labels, path_of};
 pub use own::{TIMES, is_counted, times};
-pub use read::{Detail, MAX_BYTES, ReadError, read};
+pub use read::{Detail, ReadError, read};
 
 #[cfg(test)]
 mod tests;

@@ -38,13 +38,33 @@ pub struct Bounds {
     /// Metrics of all groups together. A push that would bring more is refused: of what is not kept, nobody could tell
     /// whether another has its hash.
     pub metrics: usize,
+    /// Bytes of the gateway's page, which is everybody's scrape, see [`page`](crate::payload::page).
+    pub page: usize,
 }
 
 impl Bounds {
-    /// At most that many live groups and metrics.
-    pub const fn new(groups: usize, metrics: usize) -> Self {
-        Self { groups, key_bytes: 8 * 1024 * 1024, names: 20_000, families: 100_000, metrics }
+    /// At most that many live groups and metrics, and a page of the gateway of so many bytes.
+    pub fn new(groups: usize, metrics: usize, page_bytes: u64) -> Self {
+        // The gateway's own metrics are on the page as well.
+        let page = usize::try_from(page_bytes - page_bytes / 16).unwrap_or(usize::MAX);
+        Self { groups, key_bytes: 8 * 1024 * 1024, names: 20_000, families: 100_000, metrics, page }
     }
+}
+
+/// Shares of the bounds that operators set: 1 is full.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Used {
+    /// Of live groups.
+    pub groups: f64,
+    /// Of metrics.
+    pub metrics: f64,
+    /// Of the gateway's page.
+    pub page: f64,
+}
+
+fn share(held: usize, most: usize) -> f64 {
+    let number = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    number(held) / number(most.max(1))
 }
 
 /// What a write does to its group.
@@ -84,6 +104,8 @@ pub enum Refusal {
     Names,
     /// More metrics than are kept.
     Metrics(usize),
+    /// A longer page of the gateway than may be.
+    Page(usize),
     /// It clashes with what other groups hold, or with the rest of its own.
     Clash(Vec<Clash>),
 }
@@ -157,6 +179,16 @@ impl Inventory {
     /// Live groups.
     pub fn groups(&self) -> usize {
         self.state.lock().groups().len()
+    }
+
+    /// How much of its bounds is used.
+    pub fn used(&self) -> Used {
+        let (state, bounds) = (self.state.lock(), &self.bounds);
+        Used {
+            groups: share(state.groups().len(), bounds.groups),
+            metrics: share(state.pushed(), bounds.metrics),
+            page: share(state.page(), bounds.page),
+        }
     }
 
     /// Different metric names.

@@ -93,6 +93,7 @@ pub struct Metrics {
     report_mode: Family<ScopeLabels, Gauge>,
     limits_reached: Family<LimitLabels, Counter>,
     gateway: Family<GatewayLabels, Gauge>,
+    gateway_used: Family<LimitLabels, Gauge<f64, AtomicU64>>,
     /// Lines of the log.
     pub log: LogMetrics,
     /// Certificates and handshakes.
@@ -124,6 +125,7 @@ impl Metrics {
             report_mode: Family::default(),
             limits_reached: Family::default(),
             gateway: Family::default(),
+            gateway_used: Family::default(),
             log: LogMetrics::default(),
             tls: TlsMetrics::default(),
             cleaning: CleaningMetrics::default(),
@@ -188,6 +190,11 @@ impl Metrics {
                 "The version of the gateway, and flags that change what a push means; always 1, absent until known",
                 &metrics.gateway,
             ),
+            (
+                "gateway_used_ratio",
+                "How full the gateway is by what it may hold, by the flag that sets it; at 1 pushes are refused",
+                &metrics.gateway_used,
+            ),
         ]);
         metrics.credentials.register(&mut registry);
         metrics.keys.register(&mut registry);
@@ -245,6 +252,11 @@ impl Metrics {
     /// Counts what a limit ended.
     pub fn count_limit(&self, limit: &'static str) {
         self.limits_reached.get_or_create(&LimitLabels { limit }).inc();
+    }
+
+    /// Says how full the gateway is, by the flag that bounds it.
+    pub fn set_gateway_used(&self, limit: &'static str, share: f64) {
+        self.gateway_used.get_or_create(&LimitLabels { limit }).set(share);
     }
 
     /// Says which gateway it is, in place of the one before.

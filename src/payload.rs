@@ -9,6 +9,7 @@ mod fault;
 mod kind;
 mod limits;
 mod media_type;
+pub mod page;
 mod protobuf;
 mod reserved;
 mod series;

@@ -261,7 +261,7 @@ impl Serve {
             gate,
             keys,
             upstream: upstream.clone(),
-            inventory: Arc::new(Inventory::new(Bounds::new(limits.groups, limits.metrics))),
+            inventory: Arc::new(Inventory::new(Bounds::new(limits.groups, limits.metrics, limits.page_bytes))),
             limits,
             body_room: Room::new(limits.body_bytes),
             clock: clock.clone(),
@@ -299,7 +299,7 @@ impl Serve {
             stopping,
         };
         if !limits.learn.is_zero() {
-            Learner::new(proxy.clone(), Bounds::new(limits.groups, limits.metrics)).start().await;
+            Learner::new(proxy.clone(), Bounds::new(limits.groups, limits.metrics, limits.page_bytes)).start().await;
         }
         let mut services = Vec::new();
         for door in doors {

@@ -56,8 +56,8 @@ reasons! {
     JobNotGranted = 403 "job_not_granted" "this job is not granted",
     /// A grouping label is missing, not granted, or has a value that is not granted.
     LabelNotGranted = 403 "label_not_granted" "these grouping labels are not granted",
-    /// Too many groups are live.
-    GroupLimitReached = 403 "group_limit_reached" "too many groups are live",
+    /// Groups, metrics or bytes: one more would be too many.
+    GroupLimitReached = 403 "group_limit_reached" "no room is left",
     /// Nothing is served at this path.
     TargetUnknown = 404 "target_unknown" "nothing is served at this path",
     /// The path exists, the method does not.

@@ -83,14 +83,18 @@ fn refused(refusal: &Refusal, who: Who<'_>, name: &str) -> Denial {
             ))
             .detail(format!("{name} has {most} live groups, payload.max_groups")),
         Refusal::AllGroups(most) => Denial::new(Reason::GroupLimitReached)
-            .hint("the gateway has no room for a new group; delete some that nothing pushes to any longer")
+            .hint("the gateway has as many groups as it may; delete some that nothing pushes to any longer")
             .detail(format!("{most} live groups in all, --upstream.max-groups, or their paths are very long")),
         Refusal::Names => Denial::new(Reason::GroupLimitReached)
-            .hint("the gateway has no room for more metric names; delete groups that nothing pushes to any longer")
+            .hint("the gateway has as many metric names as it may; delete groups that nothing pushes to any longer")
             .detail("more metric names or families than are kept"),
         Refusal::Metrics(most) => Denial::new(Reason::GroupLimitReached)
-            .hint("the gateway has no room for more metrics; delete groups that nothing pushes to any longer, or push less")
+            .hint("the gateway has as many metrics as it may; delete groups that nothing pushes to any longer, or push less")
             .detail(format!("more than {most} metrics in all, --upstream.max-metrics")),
+        Refusal::Page(most) => Denial::new(Reason::GroupLimitReached)
+            .hint("the gateway's page, which is everybody's scrape, would be too long; delete groups that nothing pushes to \
+                   any longer, push less, or shorter label values")
+            .detail(format!("more than {most} bytes of metrics in all, --upstream.max-page")),
         Refusal::Clash(clashes) => {
             let hints: Vec<String> = clashes.iter().map(|clash| hint(clash, who)).collect();
             let details: Vec<String> = clashes.iter().map(detail).collect();

@@ -12,6 +12,7 @@ fn group(labels: &[(&str, &str)], families: &[(&str, &str, usize)]) -> Group {
         kind: (*kind).to_owned(),
         series: *series,
         hashes: Vec::new(),
+        bytes: 0,
     };
     Group {
         labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),

@@ -1,7 +1,7 @@
 //! The members of a group: its labels, its families, and metrics whose names hide one of the gateway's own members.
 
 use super::{Family, Labels};
-use crate::payload::SeriesHash;
+use crate::payload::{SeriesHash, page};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ impl<'de> Visitor<'de> for LabelsSeed {
         }
         let Some(series) = series else { return Ok(NamedBy::Labels(labels.into_iter().collect())) };
         let kind = labels.into_iter().find(|(name, _)| name == "type").map(|(_, kind)| kind).unwrap_or_default();
-        Ok(NamedBy::Hidden { family: Family { name: "labels".to_owned(), kind, series, hashes: Vec::new() } })
+        Ok(NamedBy::Hidden { family: Family { name: "labels".to_owned(), kind, series, hashes: Vec::new(), bytes: 0 } })
     }
 }
 
@@ -122,6 +122,8 @@ pub(super) struct Content {
     pub(super) series: usize,
     /// See [`Family::hashes`].
     pub(super) hashes: Vec<u64>,
+    /// See [`Family::bytes`].
+    pub(super) bytes: usize,
     /// Of the first metric.
     pub(super) labels: Option<Labels>,
     value: Option<String>,
@@ -165,13 +167,17 @@ impl<'de> Visitor<'de> for ContentSeed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
-        let mut content = Content::default();
+        let (mut content, mut help) = (Content::default(), 0);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "type" => content.kind = map.next_value()?,
+                "help" => help = map.next_value::<Option<String>>()?.map_or(0, |help| help.len()),
                 "metrics" => map.next_value_seed(Metrics { wanted: self, content: &mut content })?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
+        }
+        if let ContentSeed::Hashed(name) = self {
+            content.bytes += page::family(name.as_bytes(), 2 * help);
         }
         Ok(content)
     }
@@ -187,6 +193,51 @@ struct Metric {
     #[serde(default)]
     labels: BTreeMap<String, String>,
     value: Option<String>,
+    #[serde(default, alias = "quantiles")]
+    buckets: Parts,
+}
+
+impl Metric {
+    /// Bytes of its lines, in a family of that name.
+    fn bytes(&self, family: &str) -> usize {
+        let labels = self.labels.iter().map(|(name, value)| page::label(name.as_bytes(), value.as_bytes()));
+        let named = family.len() + labels.sum::<usize>();
+        if self.value.is_some() { page::metric(named) } else { page::metric_of_parts(named, self.buckets.0) }
+    }
+}
+
+/// How many buckets or quantiles there are.
+#[derive(Default)]
+struct Parts(usize);
+
+impl<'de> Deserialize<'de> for Parts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counted;
+        impl<'de> Visitor<'de> for Counted {
+            type Value = Parts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("buckets or quantiles")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Parts, E> {
+                Ok(Parts(0))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Parts, A::Error> {
+                count(list).map(Parts)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parts, A::Error> {
+                let mut parts = 0;
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+                    parts += 1;
+                }
+                Ok(Parts(parts))
+            }
+        }
+        deserializer.deserialize_any(Counted)
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Metrics<'_, '_> {
@@ -227,6 +278,7 @@ impl<'de> Visitor<'de> for Metrics<'_, '_> {
                     let mut hash = SeriesHash::new(name.as_bytes());
                     metric.labels.iter().for_each(|(name, value)| hash.label(name.as_bytes(), value.as_bytes()));
                     content.hashes.push(hash.value());
+                    content.bytes = content.bytes.saturating_add(metric.bytes(name));
                     content.series += 1;
                 }
             }

@@ -36,6 +36,8 @@ pub struct Family {
     /// What tells them apart, see [`SeriesHash`](crate::payload::SeriesHash); empty where that was not asked for, or
     /// they are very many.
     pub hashes: Vec<u64>,
+    /// Bytes that it takes at most of the gateway's page, where hashes were asked for.
+    pub bytes: usize,
 }
 
 impl Group {
@@ -100,11 +102,11 @@ impl<'de> Visitor<'de> for GroupSeed {
                         Detail::Counts => ContentSeed::Counted,
                         Detail::Hashes => ContentSeed::Hashed(&key),
                     };
-                    let Content { kind, series, hashes, .. } = map.next_value_seed(wanted)?;
+                    let Content { kind, series, hashes, bytes, .. } = map.next_value_seed(wanted)?;
                     if group.families.len() >= MOST_FAMILIES {
                         return Err(A::Error::custom(format!("a group with more than {MOST_FAMILIES} families")));
                     }
-                    group.families.push(Family { name: key, kind, series, hashes });
+                    group.families.push(Family { name: key, kind, series, hashes, bytes });
                 }
             }
         }

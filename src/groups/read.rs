@@ -8,9 +8,6 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, V
 use std::fmt;
 use std::io::{self, BufReader, Read};
 
-/// The most bytes of a document. 200,000 series make 12 MB.
-pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
-
 /// Why the document cannot be used. Groups that were handed on before are not all that there are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {

@@ -15,7 +15,7 @@ fn all(document: &str) -> Result<Vec<Group>, ReadError> {
 }
 
 fn family(name: &str, kind: &str, series: usize) -> Family {
-    Family { name: name.to_owned(), kind: kind.to_owned(), series, hashes: Vec::new() }
+    Family { name: name.to_owned(), kind: kind.to_owned(), series, hashes: Vec::new(), bytes: 0 }
 }
 
 const PUSH_TIMES: &str = r#""push_failure_time_seconds":{"time_stamp":"2026-11-24T08:28:34.4Z","type":"GAUGE","help":"h",

@@ -1,7 +1,7 @@
 //! What stands against a write: the pure part.
 
 use super::names::{Counts, NameId, place};
-use super::state::{Group, State, times};
+use super::state::{Group, Held, State, bytes_of_times, times};
 use super::{Bounds, Change, Clash, Holder, Refusal, Reservation, With};
 use crate::groups::{TIMES, is_counted};
 use crate::payload::{Family, Kind};
@@ -34,25 +34,43 @@ pub(super) fn check(state: &State, reservation: &Reservation, bounds: &Bounds) -
     if crowded && !reservation.families.is_empty() {
         return Err(Refusal::Names);
     }
-    if let Some(most) = too_many(state, reservation, own, bounds.metrics) {
-        return Err(Refusal::Metrics(most));
-    }
+    room(state, reservation, own, bounds)?;
     let clashes = Search { state, reservation, own, times: times(&reservation.key) }.clashes();
     if clashes.is_empty() { Ok(()) } else { Err(Refusal::Clash(clashes)) }
 }
 
-/// The bound, where the push brings more metrics than there is room for beside what stays.
-fn too_many(state: &State, reservation: &Reservation, own: Option<&Group>, most: usize) -> Option<usize> {
-    let brought = reservation.families.iter().map(|family| family.metrics.len()).sum::<usize>();
-    let held = state.pushed().saturating_add(brought);
-    if held <= most {
-        return None;
+/// Whether there is room for what the push brings, beside what stays.
+fn room(state: &State, reservation: &Reservation, own: Option<&Group>, bounds: &Bounds) -> Result<(), Refusal> {
+    let families = &reservation.families;
+    let metrics = families.iter().map(|family| family.metrics.len()).sum();
+    if exceeds(state.pushed(), metrics, bounds.metrics, || {
+        given_way(state, reservation, own, |held| held.metrics.len())
+    }) {
+        return Err(Refusal::Metrics(bounds.metrics));
     }
-    // What the group itself holds of these names gives way; it is looked for only where that decides.
+    let times = if own.is_none() { bytes_of_times(&reservation.key) } else { 0 };
+    let bytes = families.iter().map(|family| family.bytes).fold(times, usize::saturating_add);
+    if exceeds(state.page(), bytes, bounds.page, || given_way(state, reservation, own, |held| held.bytes)) {
+        return Err(Refusal::Page(bounds.page));
+    }
+    Ok(())
+}
+
+/// Whether more is brought than gives way, and all of it is more than may be.
+fn exceeds(held: usize, brought: usize, most: usize, given_way: impl FnOnce() -> usize) -> bool {
+    let sum = held.saturating_add(brought);
+    // What gives way is looked for only where that decides.
+    sum > most && {
+        let given_way = given_way();
+        brought > given_way && sum.saturating_sub(given_way) > most
+    }
+}
+
+/// The sum over what the group itself holds of the names that are pushed.
+fn given_way(state: &State, reservation: &Reservation, own: Option<&Group>, size: impl Fn(&Held) -> usize) -> usize {
     let names: HashSet<NameId> = reservation.families.iter().filter_map(|f| state.names().find(&f.name)).collect();
     let stored = own.into_iter().flat_map(|own| &own.stored).filter(|held| names.contains(&held.name));
-    let given_way = stored.map(|held| held.metrics.len()).sum::<usize>();
-    (brought > given_way && held.saturating_sub(given_way) > most).then_some(most)
+    stored.map(size).sum()
 }
 
 struct Search<'s> {
@@ -77,7 +95,7 @@ impl Search<'_> {
         }
         let (name, holder) =
             TIMES.into_iter().zip(self.times).find_map(|(name, time)| Some((name, self.state.holder(time)?)))?;
-        let time = Family { name: name.to_owned(), kind: Kind::Gauge, metrics: Vec::new() };
+        let time = Family { name: name.to_owned(), kind: Kind::Gauge, metrics: Vec::new(), bytes: 0 };
         Some(self.found(&time, With::Hash, |group| group.number == holder))
     }
 

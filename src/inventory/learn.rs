@@ -24,6 +24,8 @@ pub struct LearnedFamily {
     pub kind: Kind,
     /// Its metrics by their hashes.
     pub metrics: Vec<u64>,
+    /// Bytes that it takes at most of the gateway's page.
+    pub bytes: usize,
 }
 
 impl State {
@@ -55,6 +57,7 @@ impl State {
                 name: family.name.as_ref().to_owned(),
                 kind: family.kind,
                 metrics: family.metrics,
+                bytes: family.bytes,
             });
             self.restore(&path, families, most_metrics);
         }

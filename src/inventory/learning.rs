@@ -65,7 +65,7 @@ impl Learning {
         if self.metrics > self.bounds.metrics {
             metrics = Vec::new();
         }
-        Some(LearnedFamily { name, kind, metrics })
+        Some(LearnedFamily { name, kind, metrics, bytes: family.bytes })
     }
 
     /// Whether there is room for one more family of that name.

@@ -2,8 +2,8 @@
 
 use super::names::{NameId, Names};
 use super::{Change, Reservation, Settled};
-use crate::groups;
-use crate::payload::{Family, Kind};
+use crate::groups::{self, TIMES};
+use crate::payload::{Family, Kind, page};
 use crate::request::GroupingKey;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -16,6 +16,8 @@ pub(super) struct Held {
     pub(super) kind: Kind,
     /// Its metrics by their hashes; empty where the gateway told more than can be kept apart.
     pub(super) metrics: Box<[u64]>,
+    /// Bytes that it takes at most of the gateway's page.
+    pub(super) bytes: usize,
 }
 
 /// A group that the gateway has, or is about to have.
@@ -26,6 +28,8 @@ pub(super) struct Group {
     pub(super) number: u32,
     /// The hashes of its times.
     pub(super) times: [u64; 2],
+    /// Bytes of the lines of its times.
+    pub(super) bytes: usize,
     /// Whether the gateway is known to have it.
     pub(super) exists: bool,
     pub(super) stored: Vec<Held>,
@@ -53,6 +57,8 @@ pub(super) struct State {
     /// How many of them were pushed.
     pushed: usize,
     key_bytes: usize,
+    /// Bytes of all on the gateway's page.
+    page: usize,
     families: usize,
     time: u64,
     next_number: u32,
@@ -88,6 +94,11 @@ impl State {
         self.pushed
     }
 
+    /// Bytes of the gateway's page at most, but for the gateway's own metrics.
+    pub(super) fn page(&self) -> usize {
+        self.page
+    }
+
     /// The number of the group that holds a metric.
     pub(super) fn holder(&self, metric: u64) -> Option<u32> {
         self.metrics.get(&metric).map(|(number, _)| *number)
@@ -108,8 +119,7 @@ impl State {
         let (number, known) = (group.number, group.owner.is_some());
         // A delete brings nothing.
         let brought = if reservation.change == Change::Delete { &[] } else { &*reservation.families };
-        let families = brought.iter().map(|family| (&*family.name, family.kind, &*family.metrics));
-        let held = families.map(|(name, kind, metrics)| self.hold(number, name, kind, metrics, usize::MAX)).collect();
+        let held = brought.iter().map(|family| self.hold(number, family, usize::MAX)).collect();
         let adopts = !known && reservation.change != Change::Delete;
         if adopts {
             *self.owned.entry(reservation.principal.clone()).or_default() += 1;
@@ -169,10 +179,20 @@ impl State {
         if let Some(owner) = &owner {
             *self.owned.entry(owner.clone()).or_default() += 1;
         }
-        let (number, times) = (self.next_number, times(&key));
+        let (number, times, bytes) = (self.next_number, times(&key), bytes_of_times(&key));
+        self.page = self.page.saturating_add(bytes);
         times.iter().for_each(|time| self.take(number, *time));
-        let group =
-            Group { key, owner, number, times, exists: false, stored: Vec::new(), pending: Vec::new(), touched: 0 };
+        let group = Group {
+            key,
+            owner,
+            number,
+            times,
+            bytes,
+            exists: false,
+            stored: Vec::new(),
+            pending: Vec::new(),
+            touched: 0,
+        };
         self.groups.insert(path, group);
     }
 
@@ -187,6 +207,7 @@ impl State {
                 self.owned.remove(owner);
             }
         }
+        self.page = self.page.saturating_sub(group.bytes);
         group.times.iter().for_each(|time| self.leave(group.number, *time));
         self.let_go(group.number, group.stored);
         for (_, held) in group.pending {
@@ -197,26 +218,30 @@ impl State {
     /// Puts what the gateway said in the place of what is stored.
     pub(super) fn restore(&mut self, path: &str, families: impl IntoIterator<Item = Family>, most_metrics: usize) {
         let Some(number) = self.groups.get(path).map(|group| group.number) else { return };
-        let held = families.into_iter().map(|f| self.hold(number, &f.name, f.kind, &f.metrics, most_metrics)).collect();
+        let held = families.into_iter().map(|family| self.hold(number, &family, most_metrics)).collect();
         let Some(group) = self.groups.get_mut(path) else { return };
         group.exists = true;
         let gone = std::mem::replace(&mut group.stored, held);
         self.let_go(number, gone);
     }
 
-    fn hold(&mut self, number: u32, name: &str, kind: Kind, metrics: &[u64], most: usize) -> Held {
+    fn hold(&mut self, number: u32, family: &Family, most: usize) -> Held {
+        let Family { name, kind, metrics, bytes } = family;
+        let (kind, bytes) = (*kind, *bytes);
         self.families += 1;
+        self.page = self.page.saturating_add(bytes);
         let id = self.names.add(name, kind);
         let known = metrics.len().saturating_add(self.pushed) <= most;
-        let metrics = if known { metrics } else { &[] };
+        let metrics: &[u64] = if known { metrics } else { &[] };
         self.pushed += metrics.len();
         metrics.iter().for_each(|metric| self.take(number, *metric));
-        Held { name: id, kind, metrics: metrics.into() }
+        Held { name: id, kind, metrics: metrics.into(), bytes }
     }
 
     fn let_go(&mut self, number: u32, held: Vec<Held>) {
-        for Held { name, kind, metrics } in held {
+        for Held { name, kind, metrics, bytes } in held {
             self.families = self.families.saturating_sub(1);
+            self.page = self.page.saturating_sub(bytes);
             self.names.remove(name, kind);
             self.pushed = self.pushed.saturating_sub(metrics.len());
             metrics.iter().for_each(|metric| self.leave(number, *metric));
@@ -244,6 +269,13 @@ impl State {
 pub(super) fn times(key: &GroupingKey) -> [u64; 2] {
     let labels = key.labels().iter().map(|(name, value)| (name.as_str(), value.as_str()));
     groups::times(labels.chain(std::iter::once(("job", key.job()))))
+}
+
+/// Bytes of the lines of a group's times on the gateway's page.
+pub(super) fn bytes_of_times(key: &GroupingKey) -> usize {
+    let labels = key.labels().iter().map(|(name, value)| page::label(name.as_bytes(), value.as_bytes()));
+    let named = labels.sum::<usize>() + page::label(b"job", key.job().as_bytes());
+    TIMES.iter().map(|name| page::metric(name.len() + named)).sum()
 }
 
 /// Puts the new in, and takes the old out that gives way to it.

@@ -6,7 +6,14 @@ mod reading;
 use super::*;
 use crate::payload::SeriesHash;
 
-const BOUNDS: Bounds = Bounds::new(100, 200_000);
+const BOUNDS: Bounds = Bounds {
+    groups: 100,
+    key_bytes: 8 * 1024 * 1024,
+    names: 20_000,
+    families: 100_000,
+    metrics: 200_000,
+    page: 60 * 1024 * 1024,
+};
 
 fn key(path: &str) -> GroupingKey {
     GroupingKey::read(path.as_bytes()).unwrap()
@@ -18,7 +25,7 @@ fn families(texts: &[&str]) -> Arc<[Family]> {
         let mut words = text.split(' ');
         let (name, kind) = (words.next().unwrap(), words.next().unwrap());
         let metrics = words.next().into_iter().flat_map(|w| w.split(',')).map(|n| n.parse().unwrap()).collect();
-        Family { name: name.into(), kind: Kind::read(kind.as_bytes()).unwrap(), metrics }
+        Family { name: name.into(), kind: Kind::read(kind.as_bytes()).unwrap(), metrics, bytes: 0 }
     };
     texts.iter().map(family).collect()
 }
@@ -30,6 +37,12 @@ fn write(path: &str, change: Change, texts: &[&str]) -> Reservation {
 
 fn push(path: &str, texts: &[&str]) -> Reservation {
     write(path, Change::Push, texts)
+}
+
+/// The same with a body that takes so many bytes of the page.
+fn long(reservation: Reservation, bytes: usize) -> Reservation {
+    let families = reservation.families.iter().map(|family| Family { bytes, ..family.clone() }).collect();
+    Reservation { families, ..reservation }
 }
 
 fn inventory() -> Arc<Inventory> {
@@ -224,6 +237,33 @@ fn a_hundred_thousand_fresh_names_stay_under_the_cap() {
     assert!(matches!(inventory.reserve(&push("job/j0/run/newer", &[])), Err(Refusal::OwnGroups(10))));
 }
 
+/// Everybody's scrape is one page.
+#[test]
+fn the_page_of_the_gateway_stays_within_its_bound() {
+    let times = |path: &str| state::bytes_of_times(&key(path));
+    let short = Arc::new(Inventory::new(Bounds { page: 1000 + times("job/a") + times("job/b"), ..BOUNDS }));
+    applied(&short, &long(push("job/a", &["m gauge 1"]), 600));
+    let page = short.bounds.page;
+    let too_long = format!("Page({page})");
+    assert_eq!(found(&short, &long(push("job/b", &["m gauge 2"]), 401)), too_long);
+    assert_eq!(found(&short, &long(push("job/b", &["m gauge 2"]), 400)), "fits");
+    assert_eq!(found(&short, &long(push("job/a", &["n gauge 2"]), 401 + times("job/b"))), too_long, "beside its own");
+    assert_eq!(found(&short, &long(push("job/a", &["m gauge 2"]), 1000)), "fits", "its own gives way");
+    assert_eq!(found(&short, &long(push("job/b", &["m gauge 2"]), usize::MAX)), too_long);
+    // A write on its way counts, one that was not sent does not.
+    let flying = short.reserve(&long(push("job/b", &["m gauge 2"]), 400)).unwrap();
+    assert_eq!(found(&short, &push("job/c", &[])), too_long, "the times of a group are on the page");
+    flying.settle(Settled::Unsent);
+    assert_eq!(found(&short, &push("job/c", &[])), "fits");
+    // What the gateway says counts, and what is longer than may be can become shorter.
+    let told = LearnedFamily { name: "m".into(), kind: Kind::Gauge, metrics: vec![1], bytes: 5000 };
+    short.learn(short.mark(), vec![Learned { key: key("job/a"), families: vec![told] }], |_| None);
+    assert_eq!(found(&short, &push("job/b", &[])), too_long);
+    assert_eq!(found(&short, &long(push("job/a", &["m gauge 1"]), 4000)), "fits");
+    applied(&short, &write("job/a", Change::Delete, &[]));
+    assert_eq!(found(&short, &long(push("job/b", &["m gauge 2"]), 1000)), "fits");
+}
+
 #[test]
 fn every_bound_is_met() {
     let names = Arc::new(Inventory::new(Bounds { names: 2, families: 3, key_bytes: 60, ..BOUNDS }));
@@ -243,7 +283,12 @@ fn the_gateway_knows_better() {
         key: key(path),
         families: families(texts)
             .iter()
-            .map(|f| LearnedFamily { name: f.name.as_str().into(), kind: f.kind, metrics: f.metrics.clone() })
+            .map(|f| LearnedFamily {
+                name: f.name.as_str().into(),
+                kind: f.kind,
+                metrics: f.metrics.clone(),
+                bytes: f.bytes,
+            })
             .collect(),
     };
     let owner = |key: &GroupingKey| (key.job() == "a").then(|| "team".into());

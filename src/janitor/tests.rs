@@ -34,7 +34,13 @@ fn group(job: &str, pushed: u64, failed: u64) -> Group {
         pushed: Some(secs(pushed)),
         failed: Some(secs(failed)),
         last_push_successful: Some(pushed >= failed),
-        families: vec![Family { name: "m".to_owned(), kind: "GAUGE".to_owned(), series: 2, hashes: Vec::new() }],
+        families: vec![Family {
+            name: "m".to_owned(),
+            kind: "GAUGE".to_owned(),
+            series: 2,
+            hashes: Vec::new(),
+            bytes: 0,
+        }],
         ..Group::default()
     }
 }

@@ -9,6 +9,7 @@ mod wire;
 use super::fault::{Fault, Faults};
 use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
+use super::page;
 use super::series::SeriesSet;
 use super::summary::{Family, Summary, collision};
 use super::text::cursor::{is_label_name, is_metric_name};
@@ -74,11 +75,15 @@ impl<'b> Check<'b> {
         if message.len() > self.shape.message_bytes {
             return Err(format!("it has more than {} bytes", self.shape.message_bytes));
         }
-        let (mut name, mut kind, mut metrics): (&[u8], u64, usize) = (b"", 0, 0);
+        let (mut name, mut kind, mut metrics, mut bytes): (&[u8], u64, usize, usize) = (b"", 0, 0, 0);
         for field in Fields::new(message) {
             match field? {
                 Field { number: 1, value: Value::Bytes(text) } => name = text,
-                Field { number: 2, value: Value::Bytes(help) } => self.help(help)?,
+                Field { number: 2, value: Value::Bytes(help) } => {
+                    self.help(help)?;
+                    // Each may need an escape.
+                    bytes += 2 * help.len();
+                }
                 Field { number: 3, value: Value::Number(number) } => kind = number,
                 Field { number: 4, value: Value::Bytes(_) } => metrics += 1,
                 Field { number: 1..=4, .. } => return Err("a field has the wrong wire type".to_owned()),
@@ -106,11 +111,13 @@ impl<'b> Check<'b> {
         let mut hashes = Vec::new();
         for field in Fields::new(message) {
             if let Field { number: 4, value: Value::Bytes(metric) } = field? {
-                let hash = self.metric(name, *kind, *value_field, metric).map_err(|fault| format!("{shown}: {fault}"));
-                hashes.push(hash?);
+                let checked = self.metric(name, *kind, *value_field, metric);
+                let (hash, taken) = checked.map_err(|fault| format!("{shown}: {fault}"))?;
+                hashes.push(hash);
+                bytes += taken;
             }
         }
-        self.families.push(Family::new(name, *kind, hashes));
+        self.families.push(Family::new(name, *kind, hashes, page::family(name, bytes)));
         Ok(())
     }
 
@@ -154,10 +161,17 @@ impl<'b> Check<'b> {
         std::str::from_utf8(help).map(|_| ()).map_err(|_| "HELP is not UTF-8".to_owned())
     }
 
-    /// Answers the gateway's hash of the metric.
-    fn metric(&mut self, family: &'b [u8], kind: Kind, value_field: u32, metric: &'b [u8]) -> Result<u64, String> {
+    /// Answers the gateway's hash of the metric, and its bytes on the gateway's page.
+    fn metric(
+        &mut self,
+        family: &'b [u8],
+        kind: Kind,
+        value_field: u32,
+        metric: &'b [u8],
+    ) -> Result<(u64, usize), String> {
         self.series.begin();
         let (mut labels, mut samples) = (0, 0);
+        let mut named = family.len() + self.series.path_bytes();
         for field in Fields::new(metric) {
             match field? {
                 Field { number: 1, value: Value::Bytes(pair) } => {
@@ -165,7 +179,7 @@ impl<'b> Check<'b> {
                     if labels > self.rules.own_labels() {
                         return Err(self.rules.too_many_labels());
                     }
-                    self.label(family, kind, pair)?;
+                    named += self.label(family, kind, pair)?;
                 }
                 Field { number: 6, .. } => return Err("a timestamp; the gateway takes none, leave it out".to_owned()),
                 Field { number, value: Value::Bytes(value) } if number == value_field && samples == 0 => {
@@ -186,10 +200,16 @@ impl<'b> Check<'b> {
         if let Some(missing) = self.series.missing() {
             self.broken(family, || format!("the label {missing} is needed"));
         }
-        Ok(hash)
+        let text = match kind.suffixes() {
+            [] => page::metric(named),
+            _ => page::metric_of_parts(named, samples),
+        };
+        // As protobuf the page has exemplars, and what the format does not know.
+        Ok((hash, text + metric.len()))
     }
 
-    fn label(&mut self, family: &[u8], kind: Kind, pair: &'b [u8]) -> Result<(), String> {
+    /// Answers its bytes on the gateway's page.
+    fn label(&mut self, family: &[u8], kind: Kind, pair: &'b [u8]) -> Result<usize, String> {
         let (name, value) = self.pair(pair)?;
         if kind.special_label() == Some(name) {
             return Err(format!("the label {} belongs to its type", String::from_utf8_lossy(name)));
@@ -200,7 +220,7 @@ impl<'b> Check<'b> {
         let fresh = self.series.name(name, (&[], 0));
         let fresh = fresh.ok_or_else(|| format!("the label {} stands twice", String::from_utf8_lossy(name)))?;
         self.series.label(&fresh, value, false);
-        Ok(())
+        Ok(page::label(name, value))
     }
 
     fn pair(&self, pair: &'b [u8]) -> Result<(&'b [u8], &'b [u8]), String> {

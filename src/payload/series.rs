@@ -14,6 +14,7 @@ pub(super) use hash::of_name;
 pub(super) use names::Name;
 
 use super::limits::{LabelRefusal, LabelRules, Rules};
+use super::page;
 use foldhash::fast::RandomState;
 use hash::{of_label, of_line, of_number};
 use layout::{Label, Layout};
@@ -44,6 +45,8 @@ pub(super) struct SeriesSet<'b> {
     names: Names<'b>,
     layout: Layout<'b>,
     scratch: Vec<u8>,
+    /// Bytes of the labels of the path on the gateway's page.
+    path_bytes: usize,
 }
 
 /// Why a line cannot be taken.
@@ -97,6 +100,7 @@ impl<'b> SeriesSet<'b> {
             names: Names::new(),
             layout: Layout::new(rules.overwritten),
             scratch: Vec::new(),
+            path_bytes: rules.overwritten.iter().map(|(n, v)| page::label(n.as_bytes(), v.as_bytes())).sum(),
         }
     }
 
@@ -121,6 +125,11 @@ impl<'b> SeriesSet<'b> {
     /// How many labels the series has so far.
     pub(super) fn labels(&self) -> usize {
         self.labels.len()
+    }
+
+    /// Bytes that the labels of the path take in each line of the gateway's page.
+    pub(super) fn path_bytes(&self) -> usize {
+        self.path_bytes
     }
 
     /// Adds the label of the last name. The value may still have escapes; it has one spelling, so that equal values are

@@ -25,16 +25,18 @@ pub struct Family {
     pub kind: Kind,
     /// A hash of each metric with the labels that the gateway gives it, each once, see [`super::SeriesHash`].
     pub metrics: Vec<u64>,
+    /// Bytes that it takes at most of the gateway's page, see [`super::page`].
+    pub bytes: usize,
 }
 
 impl Family {
-    pub(super) fn new(name: &[u8], kind: Kind, mut metrics: Vec<u64>) -> Self {
+    pub(super) fn new(name: &[u8], kind: Kind, mut metrics: Vec<u64>, bytes: usize) -> Self {
         // Of other types each line is a metric, and none stands twice.
         if !kind.suffixes().is_empty() {
             metrics.sort_unstable();
             metrics.dedup();
         }
-        Self { name: std::str::from_utf8(name).unwrap_or_default().to_owned(), kind, metrics }
+        Self { name: std::str::from_utf8(name).unwrap_or_default().to_owned(), kind, metrics, bytes }
     }
 }
 

@@ -10,6 +10,7 @@ mod number;
 use super::fault::{Fault, Faults, shown};
 use super::kind::Kind;
 use super::limits::{PayloadShape, Rules};
+use super::page;
 use super::series::{Clash, Name, SeriesSet};
 use super::summary::{Family, Summary, collision};
 use cursor::Cursor;
@@ -72,7 +73,7 @@ impl<'b> TextCheck<'b> {
     }
 
     fn finish(mut self) -> Result<Summary, Vec<Fault>> {
-        let families: Vec<Family> = self.families.into_sampled().map(|(n, k, m)| Family::new(n, k, m)).collect();
+        let families: Vec<Family> = self.families.into_sampled().collect();
         if let Some(message) = collision(&families) {
             self.faults.whole(message);
         }
@@ -138,6 +139,7 @@ impl<'b> TextCheck<'b> {
         if std::mem::replace(&mut family.help, true) && !text.is_empty() {
             return Err((at, "a second HELP for the same metric".to_owned()));
         }
+        family.bytes += text.len();
         Ok(())
     }
 
@@ -186,10 +188,11 @@ impl<'b> TextCheck<'b> {
             [] => self.series.metric(family.name),
             _ => self.series.piece(family.name, resolved.role.number()),
         };
-        family.add(metric.map_err(|clash| match clash {
+        let metric = metric.map_err(|clash| match clash {
             Clash::Label(name) => (cursor.place_of(name), clash.to_string()),
             _ => (at, clash.to_string()),
-        })?);
+        })?;
+        family.add(metric, page::pushed_line(cursor.length(), self.series.labels(), self.series.path_bytes()));
         if let Some(missing) = self.series.missing() {
             self.broken(at, || format!("the label {missing} is needed"));
         }

@@ -11,7 +11,7 @@ use super::wire::{AnswerHead, Wire};
 use crate::clock::Clock;
 use crate::decision::{Admission, Decision, Denial, Facts, Permit, Reason, Verdict, Work};
 use crate::gate::{Gate, Gated};
-use crate::inventory::{Inventory, Ticket};
+use crate::inventory::{Inventory, Ticket, Used};
 use crate::keys::Keys;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -164,6 +164,7 @@ impl Proxy {
                         // It may be groups that are gone meanwhile that are in the way.
                         self.upstream.doubt();
                     }
+                    self.show_room();
                     facts.reserved = Some(reserved.map(|reserved| ticket = Some(reserved)));
                 }
             }
@@ -175,6 +176,13 @@ impl Proxy {
             Verdict::Allow(permit) => self.forward((permit, ticket), &body, head, client).await,
         };
         Ok(Story { decision: Some(decision), nearly_spent: facts.nearly_spent, ..story })
+    }
+
+    /// Shows how full the gateway is.
+    pub(super) fn show_room(&self) {
+        let Used { groups, metrics, page } = self.inventory.used();
+        let shares = [("upstream.max-groups", groups), ("upstream.max-metrics", metrics), ("upstream.max-page", page)];
+        shares.into_iter().for_each(|(limit, share)| self.metrics.set_gateway_used(limit, share));
     }
 
     /// Waits for room, says `100 Continue` where it is waited for, reads the body and decodes it. The room is its own as

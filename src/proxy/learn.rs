@@ -47,6 +47,7 @@ impl Learner {
         }
         let world = live.load();
         inventory.learn(mark, groups, |key| learned_owner(&world.policy, key));
+        self.proxy.show_room();
         Ok(())
     }
 

@@ -25,6 +25,7 @@ mod limits;
 mod log_floods;
 mod manual;
 mod named_sets;
+mod page;
 mod parity;
 mod progress;
 mod push_action;

@@ -137,7 +137,7 @@ impl Stand {
             gate: Gate::new(shared.clone(), limits, policy.verifier_memory_kib(), [7; 32]),
             keys: Keys::new(keys),
             upstream: Arc::new(gateway.unwrap()),
-            inventory: Arc::new(Inventory::new(Bounds::new(limits.groups, limits.metrics))),
+            inventory: Arc::new(Inventory::new(Bounds::new(limits.groups, limits.metrics, limits.page_bytes))),
             limits,
             body_room: Room::new(limits.body_bytes),
             clock: shared.clone(),

@@ -93,6 +93,8 @@ fn texts_of_refusals_for_want_of_room() {
         ("own groups", Refusal::OwnGroups(7)),
         ("all groups", Refusal::AllGroups(5000)),
         ("names", Refusal::Names),
+        ("metrics", Refusal::Metrics(200_000)),
+        ("the page", Refusal::Page(60_000_000)),
         ("another's type", Refusal::Clash(vec![self::clash()])),
         ("one's own type", clash(With::Type(Kind::Untyped), own(1), 1)),
         ("many groups of one's own", clash(With::Type(Kind::Untyped), own(8), 12)),

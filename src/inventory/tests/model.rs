@@ -43,6 +43,7 @@ fn families(parts: &[(usize, usize, u64)]) -> Arc<[Family]> {
             name: NAMES[*name].into(),
             kind: Kind::ALL[*kind],
             metrics: vec![*metric, metric + 10],
+            bytes: 100 + name,
         })
         .collect()
 }
@@ -50,15 +51,17 @@ fn families(parts: &[(usize, usize, u64)]) -> Arc<[Family]> {
 /// Everything counted anew.
 fn sums_hold(state: &State) {
     let mut names: HashMap<&str, [u32; 5]> = HashMap::new();
-    let (mut families, mut bytes) = (0, 0);
+    let (mut families, mut bytes, mut page) = (0, 0, 0);
     let mut owned: HashMap<&str, usize> = HashMap::new();
     for (path, group) in state.groups() {
         assert_eq!(**path, group.key.upstream_path());
         assert!(group.exists || !group.pending.is_empty(), "{path}: a group that is not there");
         bytes += path.len();
+        page += group.bytes;
         group.owner.iter().for_each(|owner| *owned.entry(owner).or_default() += 1);
         for held in group.held() {
             families += 1;
+            page += held.bytes;
             let name = NAMES.iter().find(|name| state.names().find(name) == Some(held.name)).expect("a known name");
             let at = Kind::ALL.iter().position(|kind| *kind == held.kind).unwrap();
             names.entry(*name).or_default()[at] += 1;
@@ -69,6 +72,7 @@ fn sums_hold(state: &State) {
         }
     }
     assert_eq!((state.families(), state.key_bytes(), state.names().len()), (families, bytes, names.len()));
+    assert_eq!(state.page(), page);
     for (name, counts) in names {
         assert_eq!(state.names().counts(state.names().find(name).unwrap()), counts, "{name}");
     }
@@ -96,7 +100,7 @@ proptest! {
 
     #[test]
     fn sums_hold_whatever_happens(events in proptest::collection::vec(event(), 0..40)) {
-        let inventory = Arc::new(Inventory::new(Bounds::new(4, 200_000)));
+        let inventory = Arc::new(Inventory::new(Bounds::new(4, 200_000, 64 * 1024 * 1024)));
         let mut tickets = Vec::new();
         let learned = |path: &usize| Learned { key: key(PATHS[*path]), families: Vec::new() };
         for event in events {

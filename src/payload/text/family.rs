@@ -1,6 +1,8 @@
 //! Metric families of one body: which line belongs to which, and what its type makes of it.
 
 use crate::payload::kind::Kind;
+use crate::payload::page;
+use crate::payload::summary::Family as Summed;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
@@ -64,6 +66,8 @@ pub(super) struct Family<'b> {
     pub(super) sampled: bool,
     /// Its metrics in the gateway, each at least once.
     pub(super) metrics: Vec<u64>,
+    /// Bytes of its lines and its HELP on the gateway's page.
+    pub(super) bytes: usize,
 }
 
 impl<'b> Family<'b> {
@@ -73,10 +77,12 @@ impl<'b> Family<'b> {
         *self.kind.get_or_insert(Kind::Untyped)
     }
 
-    /// Adds a metric; the lines of a histogram are one.
-    pub(super) fn add(&mut self, metric: u64) {
+    /// Adds a line of a metric, of so many bytes; the lines of a histogram are one.
+    pub(super) fn add(&mut self, metric: u64, bytes: usize) {
+        self.bytes += bytes;
         if self.metrics.last() != Some(&metric) {
             self.metrics.push(metric);
+            self.bytes += page::unsaid(self.kind.unwrap_or(Kind::Untyped), bytes);
         }
     }
 }
@@ -166,8 +172,10 @@ impl<'b> Families<'b> {
     }
 
     /// The families that have samples. The gateway drops others.
-    pub(super) fn into_sampled(self) -> impl Iterator<Item = (&'b [u8], Kind, Vec<u64>)> {
+    pub(super) fn into_sampled(self) -> impl Iterator<Item = Summed> {
         let sampled = self.list.into_iter().filter(|family| family.sampled);
-        sampled.map(|family| (family.name, family.kind.unwrap_or(Kind::Untyped), family.metrics))
+        sampled.map(|Family { name, kind, metrics, bytes, .. }| {
+            Summed::new(name, kind.unwrap_or(Kind::Untyped), metrics, page::family(name, bytes))
+        })
     }
 }

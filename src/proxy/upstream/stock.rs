@@ -16,6 +16,9 @@ use tokio::time::timeout;
 /// Parts of an answer on their way to the thread that reads them.
 const PARTS: usize = 8;
 
+/// How much longer than the page the list of groups may be: JSON spells some characters in six bytes.
+const JSON: u64 = 8;
+
 /// A page of the gateway, as it came.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -45,12 +48,13 @@ impl Upstream {
             if status != 200 {
                 return Err(format!("/api/v1/metrics answered {status}{}", no_gateway(status)));
             }
-            answer.allow(groups::MAX_BYTES, Limit::PageBytes).map_err(|f| f.detail)?;
+            let most = self.limits.page_bytes.saturating_mul(JSON);
+            answer.allow(most, Limit::PageBytes).map_err(|f| f.detail)?;
             begin(date(answer.header.headers.get("date")))?;
             let (parts, received) = mpsc::channel(PARTS);
             let reader = tokio::task::spawn_blocking(move || {
                 let from = Parts { parts: received, part: Bytes::new() };
-                groups::read(from, groups::MAX_BYTES, detail, &mut each).map_err(|e| e.to_string())
+                groups::read(from, most, detail, &mut each).map_err(|e| e.to_string())
             });
             let mut sent = Ok(());
             while let Some(part) = self.next_part(&mut answer).await.transpose() {
