@@ -66,11 +66,11 @@ fn exceeds(held: usize, brought: usize, most: usize, given_way: impl FnOnce() ->
     }
 }
 
-/// The sum over what the group itself holds of the names that are pushed.
+/// The sum over what the group itself holds and the push takes the place of.
 fn given_way(state: &State, reservation: &Reservation, own: Option<&Group>, size: impl Fn(&Held) -> usize) -> usize {
     let names: HashSet<NameId> = reservation.families.iter().filter_map(|f| state.names().find(&f.name)).collect();
-    let stored = own.into_iter().flat_map(|own| &own.stored).filter(|held| names.contains(&held.name));
-    stored.map(size).sum()
+    let replaced = |held: &&Held| reservation.change == Change::Replace || names.contains(&held.name);
+    own.into_iter().flat_map(|own| &own.stored).filter(replaced).map(size).sum()
 }
 
 struct Search<'s> {

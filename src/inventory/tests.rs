@@ -249,6 +249,11 @@ fn the_page_of_the_gateway_stays_within_its_bound() {
     assert_eq!(found(&short, &long(push("job/b", &["m gauge 2"]), 400)), "fits");
     assert_eq!(found(&short, &long(push("job/a", &["n gauge 2"]), 401 + times("job/b"))), too_long, "beside its own");
     assert_eq!(found(&short, &long(push("job/a", &["m gauge 2"]), 1000)), "fits", "its own gives way");
+    assert_eq!(
+        found(&short, &long(write("job/a", Change::Replace, &["n gauge 2"]), 1000)),
+        "fits",
+        "all of it gives way"
+    );
     assert_eq!(found(&short, &long(push("job/b", &["m gauge 2"]), usize::MAX)), too_long);
     // A write on its way counts, one that was not sent does not.
     let flying = short.reserve(&long(push("job/b", &["m gauge 2"]), 400)).unwrap();
