@@ -100,7 +100,8 @@ pub(super) struct LimitFlags {
     #[arg(long = "upstream.max-answer", env = "PUSHGUARD_UPSTREAM_MAX_ANSWER", value_name = "BYTES")]
     #[arg(default_value = "64KiB", value_parser = bytes)]
     answer_bytes: u64,
-    /// Bytes of a page of the gateway; a push that could make its metrics longer than 15/16 of that is refused
+    /// Bytes of a page of the gateway, and eight times as many of its list of groups; a push that could make its metrics
+    /// longer than 15/16 of that is refused
     #[arg(long = "upstream.max-page", env = "PUSHGUARD_UPSTREAM_MAX_PAGE", value_name = "BYTES")]
     #[arg(default_value = "64MiB", value_parser = bytes)]
     page_bytes: u64,

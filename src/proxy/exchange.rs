@@ -19,7 +19,7 @@ use crate::payload::Format;
 use crate::policy::{Limit, Limits, World, is_private};
 use crate::recent::Recent;
 use crate::record::Record;
-use crate::request::{Head, Length, Web};
+use crate::request::{Head, Length, Read, Web};
 use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::ResponseHeader;
@@ -255,7 +255,7 @@ impl Proxy {
         let result = match permit.work() {
             Work::Read(page) => match self.upstream.read(page, head, request_id, time).await {
                 Ok(reading) => {
-                    let mut story = self.pass(reading, client).await;
+                    let mut story = self.pass(reading, page, client).await;
                     story.upstream = Some(self.clock.tick().since(started));
                     return story;
                 }
@@ -283,12 +283,12 @@ impl Proxy {
 
     /// Passes a page on part by part: a scrape can be larger than the memory that one request should take. A failure
     /// before its first part is answered; a later one breaks the answer off, and the connection says so by ending.
-    async fn pass(&self, mut reading: Reading, client: &mut Client<'_>) -> Story {
+    async fn pass(&self, mut reading: Reading, page: &Read, client: &mut Client<'_>) -> Story {
         let (most, limit) = client.time.part(self.limits.upstream, Limit::ExchangeTime);
         let clock = &*self.clock;
         let began = clock.tick();
         let first =
-            timeout(most, self.upstream.begin(&mut reading)).await.unwrap_or_else(|_| Err(Failure::slow(limit)));
+            timeout(most, self.upstream.begin(&mut reading, page)).await.unwrap_or_else(|_| Err(Failure::slow(limit)));
         let first = match first {
             Ok(first) => first,
             Err(failure) => return self.refuse(client, None, failure.denial()).await,

@@ -253,14 +253,21 @@ impl Upstream {
     }
 
     /// The first part of a page, where the answer is one.
-    pub(super) async fn begin(&self, reading: &mut Reading) -> Result<Option<Bytes>, Failure> {
+    pub(super) async fn begin(&self, reading: &mut Reading, page: &Read) -> Result<Option<Bytes>, Failure> {
         let status = reading.header.status.as_u16();
         if status != 200 {
             let reason = if status == 404 { Reason::TargetUnknown } else { Reason::UpstreamFailed };
             return Err(Failure::new(reason, format!("the gateway answered {status}")));
         }
-        reading.allow(self.limits.page_bytes, Limit::PageBytes)?;
+        let most = if *page == Read::ApiMetrics { self.list_bytes() } else { self.limits.page_bytes };
+        reading.allow(most, Limit::PageBytes)?;
         self.next_part(reading).await
+    }
+
+    /// The most bytes of the list of groups.
+    fn list_bytes(&self) -> u64 {
+        // It has what the page has, and JSON spells some characters in six bytes.
+        self.limits.page_bytes.saturating_mul(8)
     }
 
     /// The next part of an answer's body, never empty, none at its end.

@@ -79,7 +79,7 @@ fn a_push_that_would_make_the_page_too_long_is_refused_and_the_scrape_stays_whol
             .flag("--upstream.learn-interval", "1h")
     };
     let guard = start().run();
-    let body: String = (0..20).map(|n| format!("m{{v=\"{n}{}\"}} 1\n", "v".repeat(400))).collect();
+    let body: String = (0..20).map(|n| format!("m{{v=\"{n}{}\"}} 1\n", "<".repeat(400))).collect();
     let push = |job: usize| Request::post(format!("/metrics/job/j{job}"), body.clone());
     let taken = (0..100).take_while(|job| push(*job).send(guard.address()).status == 200).count();
     assert!((4..8).contains(&taken), "{taken} groups of {} bytes", body.len());
@@ -95,6 +95,9 @@ fn a_push_that_would_make_the_page_too_long_is_refused_and_the_scrape_stays_whol
         page.ends_with('\n')
             && (0..taken).all(|job| page.contains(&format!("push_time_seconds{{instance=\"\",job=\"j{job}\"}}")))
     );
+    // The list of groups spells what was pushed in six times as many bytes.
+    let list = Request::get("/api/v1/metrics").send(guard.address()).is(200, "", "the list");
+    assert!(list.body.len() > 3 * 64 * 1024 && list.json()["data"].as_array().unwrap().len() == taken);
     let used = guard.metric("pushguard_gateway_used_ratio{limit=\"upstream.max-page\"}").expect("how full it is");
     assert!((0.8..=1.0).contains(&used), "{used}");
     // What was pushed before may be pushed again, and after a restart the gateway's own word counts.

@@ -16,9 +16,6 @@ use tokio::time::timeout;
 /// Parts of an answer on their way to the thread that reads them.
 const PARTS: usize = 8;
 
-/// How much longer than the page the list of groups may be: JSON spells some characters in six bytes.
-const JSON: u64 = 8;
-
 /// A page of the gateway, as it came.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -48,7 +45,7 @@ impl Upstream {
             if status != 200 {
                 return Err(format!("/api/v1/metrics answered {status}{}", no_gateway(status)));
             }
-            let most = self.limits.page_bytes.saturating_mul(JSON);
+            let most = self.list_bytes();
             answer.allow(most, Limit::PageBytes).map_err(|f| f.detail)?;
             begin(date(answer.header.headers.get("date")))?;
             let (parts, received) = mpsc::channel(PARTS);
