@@ -1,6 +1,6 @@
 //! What the gateway holds: its document `/api/v1/metrics`, read as a stream, group by group.
 //!
-//! The document has no pages and can be tens of megabytes, so it is never held whole: each group is handed on as it is
+//! The document has no pages and can be hundreds of megabytes, so it is never held whole: each group is handed on as it is
 //! read, and a cap bounds the bytes. A document that ends early, or is anything else than expected, is an error; what
 //! was handed on until then is no picture of the gateway.
 

@@ -45,13 +45,13 @@ pub struct Bounds {
 impl Bounds {
     /// At most that many live groups and metrics, and a page of the gateway of so many bytes.
     pub fn new(groups: usize, metrics: usize, page_bytes: u64) -> Self {
-        // The gateway's own metrics are on the page as well.
-        let page = usize::try_from(page_bytes - page_bytes / 16).unwrap_or(usize::MAX);
+        // As protobuf the page may have three times what is counted, and the gateway's own metrics are on it as well.
+        let page = usize::try_from(page_bytes / 4).unwrap_or(usize::MAX);
         Self { groups, key_bytes: 8 * 1024 * 1024, names: 20_000, families: 100_000, metrics, page }
     }
 }
 
-/// Shares of the bounds that operators set: 1 is full.
+/// Shares of the bounds that operators set: 1 is full, what was pushed around the proxy can make it more.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Used {
     /// Of live groups.

@@ -100,10 +100,10 @@ pub(super) struct LimitFlags {
     #[arg(long = "upstream.max-answer", env = "PUSHGUARD_UPSTREAM_MAX_ANSWER", value_name = "BYTES")]
     #[arg(default_value = "64KiB", value_parser = bytes)]
     answer_bytes: u64,
-    /// Bytes of a page of the gateway, and eight times as many of its list of groups; a push that could make its metrics
-    /// longer than 15/16 of that is refused
+    /// Bytes of a page of the gateway; a push that could make its metrics longer than a quarter of that is refused. Its list
+    /// of groups may have three times as many
     #[arg(long = "upstream.max-page", env = "PUSHGUARD_UPSTREAM_MAX_PAGE", value_name = "BYTES")]
-    #[arg(default_value = "64MiB", value_parser = bytes)]
+    #[arg(default_value = "256MiB", value_parser = bytes)]
     page_bytes: u64,
     /// Threads that verify passwords, each with memory of its own
     #[arg(long = "login.workers", env = "PUSHGUARD_LOGIN_WORKERS", value_name = "N")]

@@ -94,7 +94,7 @@ fn refused(refusal: &Refusal, who: Who<'_>, name: &str) -> Denial {
         Refusal::Page(most) => Denial::new(Reason::GroupLimitReached)
             .hint("the gateway's page, which is everybody's scrape, would be too long; delete groups that nothing pushes to \
                    any longer, push less, or shorter label values")
-            .detail(format!("more than {most} bytes of metrics in all, --upstream.max-page")),
+            .detail(format!("more than {most} bytes of metrics in all, a quarter of --upstream.max-page")),
         Refusal::Clash(clashes) => {
             let hints: Vec<String> = clashes.iter().map(|clash| hint(clash, who)).collect();
             let details: Vec<String> = clashes.iter().map(detail).collect();

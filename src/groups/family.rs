@@ -140,8 +140,8 @@ pub(super) enum ContentSeed<'n> {
     Hashed(&'n str),
 }
 
-/// Metrics of a family that are told apart.
-const MOST_HASHES: usize = 200_000;
+/// Metrics of a group that are told apart.
+pub(super) const MOST_HASHES: usize = 200_000;
 
 impl Content {
     /// The first value as a time since 1970: a number as Go prints it, in quotes.
@@ -171,13 +171,13 @@ impl<'de> Visitor<'de> for ContentSeed<'_> {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "type" => content.kind = map.next_value()?,
-                "help" => help = map.next_value::<Option<String>>()?.map_or(0, |help| help.len()),
+                "help" => help = map.next_value::<Option<String>>()?.map_or(0, |help| page::help(help.as_bytes())),
                 "metrics" => map.next_value_seed(Metrics { wanted: self, content: &mut content })?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         if let ContentSeed::Hashed(name) = self {
-            content.bytes += page::family(name.as_bytes(), 2 * help);
+            content.bytes += page::family(name.as_bytes(), help);
         }
         Ok(content)
     }

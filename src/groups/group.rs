@@ -1,6 +1,6 @@
 //! One group of the document.
 
-use super::family::{Content, ContentSeed, LabelsSeed, NamedBy, Successful};
+use super::family::{Content, ContentSeed, LabelsSeed, MOST_HASHES, NamedBy, Successful};
 use super::{Detail, Labels};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
@@ -84,7 +84,7 @@ impl<'de> Visitor<'de> for GroupSeed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Group, A::Error> {
         let mut group = Group::default();
-        let (mut named, mut by_push_time) = (None, None);
+        let (mut named, mut by_push_time, mut hashed) = (None, None, 0_usize);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "labels" => named = Some(map.next_value_seed(LabelsSeed)?),
@@ -106,6 +106,9 @@ impl<'de> Visitor<'de> for GroupSeed {
                     if group.families.len() >= MOST_FAMILIES {
                         return Err(A::Error::custom(format!("a group with more than {MOST_FAMILIES} families")));
                     }
+                    hashed += hashes.len();
+                    // Some would be no use without the others.
+                    let hashes = if hashed > MOST_HASHES { Vec::new() } else { hashes };
                     group.families.push(Family { name: key, kind, series, hashes, bytes });
                 }
             }

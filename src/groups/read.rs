@@ -33,7 +33,7 @@ pub enum Detail {
 /// # Errors
 /// See [`ReadError`].
 pub fn read(from: impl Read, max_bytes: u64, detail: Detail, each: &mut dyn FnMut(Group)) -> Result<(), ReadError> {
-    let mut capped = Capped { from, left: max_bytes, over: false };
+    let mut capped = Capped { from, left: max_bytes, over: false, run: 0, escaped: false };
     let mut reader = serde_json::Deserializer::from_reader(BufReader::with_capacity(16 * 1024, &mut capped));
     let outcome = reader.deserialize_map(Document { detail, each }).and_then(|()| reader.end());
     drop(reader);
@@ -43,11 +43,45 @@ pub fn read(from: impl Read, max_bytes: u64, detail: Detail, each: &mut dyn FnMu
     }
 }
 
+/// The most bytes between two quotes: a string is held whole while it is read.
+const MAX_STRING: usize = 4 * 1024 * 1024;
+
 /// Fails where more comes than allowed.
 struct Capped<R> {
     from: R,
     left: u64,
     over: bool,
+    /// Bytes since the last quote.
+    run: usize,
+    /// Whether the last byte was a backslash that says something of the next.
+    escaped: bool,
+}
+
+impl<R> Capped<R> {
+    /// Whether these bytes end no string that is too long.
+    fn fits(&mut self, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        if std::mem::take(&mut self.escaped) && !rest.is_empty() {
+            self.run += 1;
+            rest = rest.get(1..).unwrap_or_default();
+        }
+        while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+            self.run += at + 1;
+            let quote = rest.get(at) == Some(&b'"');
+            if self.run > MAX_STRING {
+                return false;
+            }
+            if quote {
+                self.run = 0;
+            } else {
+                self.escaped = at + 1 == rest.len();
+                self.run += 1;
+            }
+            rest = rest.get(at + if quote { 1 } else { 2 }..).unwrap_or_default();
+        }
+        self.run += rest.len();
+        self.run <= MAX_STRING
+    }
 }
 
 impl<R: Read> Read for Capped<R> {
@@ -59,6 +93,9 @@ impl<R: Read> Read for Capped<R> {
                 self.over = true;
                 return Err(io::Error::other("too long"));
             }
+        }
+        if !self.fits(buffer.get(..read).unwrap_or_default()) {
+            return Err(io::Error::other(format!("a string of more than {MAX_STRING} bytes")));
         }
         Ok(read)
     }

@@ -149,6 +149,23 @@ fn the_cap_holds_and_memory_does_not_grow_with_the_document() {
     assert_eq!(read(endless, 1 << 20, Detail::Counts, &mut |_| ()), Err(ReadError::TooLong(1 << 20)));
 }
 
+/// A string is held whole while it is read.
+#[test]
+fn no_string_of_the_document_takes_more_memory_than_it_may() {
+    let told = |document: &str| {
+        read(document.as_bytes(), 1 << 30, Detail::Counts, &mut |_| ()).map_err(|error| error.to_string())
+    };
+    for part in ["x", "\\\"", "\\u003c"] {
+        let label = |bytes: usize| document(&format!(r#""labels":{{"job":"{}"}}"#, part.repeat(bytes / part.len())));
+        assert_eq!(told(&label(3 << 20)), Ok(()), "{part}");
+        let refused = told(&label(5 << 20)).unwrap_err();
+        assert!(refused.contains("a string of more than 4194304 bytes"), "{part}: {refused}");
+    }
+    let many = document(r#""labels":{"job":"a","b":"c","d":"\\"}"#)
+        .replace(r#""b":"c""#, &r#""b":"c","#.repeat(1 << 20)[..].trim_end_matches(','));
+    assert_eq!(told(&many), Ok(()), "many short ones");
+}
+
 #[test]
 fn a_group_is_spelled_as_pushes_spell_it_or_not_at_all() {
     let path = |pairs: &[(&str, &str)]| labels(pairs).path();

@@ -163,6 +163,13 @@ impl State {
             // Either the old or the new; until the gateway is asked, both.
             (Settled::Unknown, _) => {
                 group.exists = true;
+                let mut held = held;
+                for new in &mut held {
+                    let old = group.stored.iter().find(|old| old.name == new.name && old.kind == new.kind);
+                    let more = old.map_or(0, |old| old.bytes.saturating_sub(new.bytes));
+                    new.bytes += more;
+                    self.page = self.page.saturating_add(more);
+                }
                 replace(&mut group.stored, held, |old, new| old.name == new.name && old.kind == new.kind)
             }
         };

@@ -260,6 +260,9 @@ fn the_page_of_the_gateway_stays_within_its_bound() {
     assert_eq!(found(&short, &push("job/c", &[])), too_long, "the times of a group are on the page");
     flying.settle(Settled::Unsent);
     assert_eq!(found(&short, &push("job/c", &[])), "fits");
+    // Of a write that may have been applied the larger of old and new counts, until the gateway is asked.
+    short.reserve(&long(push("job/a", &["m gauge 1"]), 1)).unwrap().settle(Settled::Unknown);
+    assert_eq!(found(&short, &long(push("job/b", &["m gauge 2"]), 401)), too_long);
     // What the gateway says counts, and what is longer than may be can become shorter.
     let told = LearnedFamily { name: "m".into(), kind: Kind::Gauge, metrics: vec![1], bytes: 5000 };
     short.learn(short.mark(), vec![Learned { key: key("job/a"), families: vec![told] }], |_| None);

@@ -75,14 +75,13 @@ impl<'b> Check<'b> {
         if message.len() > self.shape.message_bytes {
             return Err(format!("it has more than {} bytes", self.shape.message_bytes));
         }
-        let (mut name, mut kind, mut metrics, mut bytes): (&[u8], u64, usize, usize) = (b"", 0, 0, 0);
+        let (mut name, mut kind, mut metrics, mut help_bytes): (&[u8], u64, usize, usize) = (b"", 0, 0, 0);
         for field in Fields::new(message) {
             match field? {
                 Field { number: 1, value: Value::Bytes(text) } => name = text,
                 Field { number: 2, value: Value::Bytes(help) } => {
                     self.help(help)?;
-                    // Each may need an escape.
-                    bytes += 2 * help.len();
+                    help_bytes = page::help(help);
                 }
                 Field { number: 3, value: Value::Number(number) } => kind = number,
                 Field { number: 4, value: Value::Bytes(_) } => metrics += 1,
@@ -108,16 +107,20 @@ impl<'b> Check<'b> {
         if let Some(refusal) = self.rules.metric_refusal(name) {
             self.broken(b"", || refusal);
         }
-        let mut hashes = Vec::new();
+        let (mut hashes, mut bytes, mut wire) = (Vec::new(), page::family(name, help_bytes), 0);
         for field in Fields::new(message) {
             if let Field { number: 4, value: Value::Bytes(metric) } = field? {
                 let checked = self.metric(name, *kind, *value_field, metric);
                 let (hash, taken) = checked.map_err(|fault| format!("{shown}: {fault}"))?;
                 hashes.push(hash);
                 bytes += taken;
+                wire += metric.len();
             }
         }
-        self.families.push(Family::new(name, *kind, hashes, page::family(name, bytes)));
+        if page::hides_too_much(wire, bytes) {
+            return Err(format!("{shown}: its exemplars and unknown fields have more bytes than its metrics"));
+        }
+        self.families.push(Family::new(name, *kind, hashes, bytes));
         Ok(())
     }
 
@@ -171,7 +174,7 @@ impl<'b> Check<'b> {
     ) -> Result<(u64, usize), String> {
         self.series.begin();
         let (mut labels, mut samples) = (0, 0);
-        let mut named = family.len() + self.series.path_bytes();
+        let mut escapes = 0;
         for field in Fields::new(metric) {
             match field? {
                 Field { number: 1, value: Value::Bytes(pair) } => {
@@ -179,7 +182,7 @@ impl<'b> Check<'b> {
                     if labels > self.rules.own_labels() {
                         return Err(self.rules.too_many_labels());
                     }
-                    named += self.label(family, kind, pair)?;
+                    escapes += self.label(family, kind, pair)?;
                 }
                 Field { number: 6, .. } => return Err("a timestamp; the gateway takes none, leave it out".to_owned()),
                 Field { number, value: Value::Bytes(value) } if number == value_field && samples == 0 => {
@@ -200,15 +203,16 @@ impl<'b> Check<'b> {
         if let Some(missing) = self.series.missing() {
             self.broken(family, || format!("the label {missing} is needed"));
         }
-        let text = match kind.suffixes() {
+        let named = self.series.named_bytes(family) + escapes;
+        let bytes = match kind.suffixes() {
             [] => page::metric(named),
-            _ => page::metric_of_parts(named, samples),
+            // Two are its sum and its count.
+            _ => page::metric_of_parts(named, samples.saturating_sub(2)),
         };
-        // As protobuf the page has exemplars, and what the format does not know.
-        Ok((hash, text + metric.len()))
+        Ok((hash, bytes))
     }
 
-    /// Answers its bytes on the gateway's page.
+    /// Answers how many escapes its value needs as text.
     fn label(&mut self, family: &[u8], kind: Kind, pair: &'b [u8]) -> Result<usize, String> {
         let (name, value) = self.pair(pair)?;
         if kind.special_label() == Some(name) {
@@ -220,7 +224,7 @@ impl<'b> Check<'b> {
         let fresh = self.series.name(name, (&[], 0));
         let fresh = fresh.ok_or_else(|| format!("the label {} stands twice", String::from_utf8_lossy(name)))?;
         self.series.label(&fresh, value, false);
-        Ok(page::label(name, value))
+        Ok(page::escapes(value))
     }
 
     fn pair(&self, pair: &'b [u8]) -> Result<(&'b [u8], &'b [u8]), String> {

@@ -45,8 +45,9 @@ pub(super) struct SeriesSet<'b> {
     names: Names<'b>,
     layout: Layout<'b>,
     scratch: Vec<u8>,
-    /// Bytes of the labels of the path on the gateway's page.
+    /// Bytes of the labels on the gateway's page: those of the path, and the series' own.
     path_bytes: usize,
+    own_bytes: usize,
 }
 
 /// Why a line cannot be taken.
@@ -100,6 +101,7 @@ impl<'b> SeriesSet<'b> {
             names: Names::new(),
             layout: Layout::new(rules.overwritten),
             scratch: Vec::new(),
+            own_bytes: 0,
             path_bytes: rules.overwritten.iter().map(|(n, v)| page::label(n.as_bytes(), v.as_bytes())).sum(),
         }
     }
@@ -107,7 +109,7 @@ impl<'b> SeriesSet<'b> {
     /// Begins a series.
     pub(super) fn begin(&mut self) {
         self.labels.clear();
-        (self.special, self.empty, self.required) = (None, false, 0);
+        (self.special, self.empty, self.required, self.own_bytes) = (None, false, 0, 0);
         self.names.begin();
     }
 
@@ -127,9 +129,9 @@ impl<'b> SeriesSet<'b> {
         self.labels.len()
     }
 
-    /// Bytes that the labels of the path take in each line of the gateway's page.
-    pub(super) fn path_bytes(&self) -> usize {
-        self.path_bytes
+    /// Bytes that a line of the series takes of the gateway's page for its name and labels, as they were spelled.
+    pub(super) fn named_bytes(&self, family: &[u8]) -> usize {
+        family.len() + self.path_bytes + self.own_bytes
     }
 
     /// Adds the label of the last name. The value may still have escapes; it has one spelling, so that equal values are
@@ -137,6 +139,9 @@ impl<'b> SeriesSet<'b> {
     pub(super) fn label(&mut self, name: &Name<'b>, value: &'b [u8], escaped: bool) {
         let label = Label { name: name.text, value, escaped, stored: !name.overwritten };
         self.empty |= label.is_empty();
+        if label.is_shown() {
+            self.own_bytes += page::spelled_label(name.text.len(), value.len());
+        }
         self.labels.push(label);
     }
 
@@ -192,21 +197,22 @@ impl<'b> SeriesSet<'b> {
     }
 
     /// Ends a line of a metric that has several; `line` tells which of them it is, but for the label of its type.
-    /// Answers the gateway's hash of the metric.
-    pub(super) fn piece(&mut self, family: &'b [u8], line: u64) -> Result<u64, Clash<'b>> {
+    /// Answers the gateway's hash of the metric, and whether it is its first line.
+    pub(super) fn piece(&mut self, family: &'b [u8], line: u64) -> Result<(u64, bool), Clash<'b>> {
         let spelled = self.spelled(family);
-        let hashes = match self.before {
-            Some((before, hashes)) if before == spelled => hashes,
+        let (hashes, first) = match self.before {
+            Some((before, hashes)) if before == spelled => (hashes, false),
             _ => {
                 let hashes = self.hashes(family)?;
+                let first = !self.taken.contains_key(&hashes.0);
                 self.take(hashes, spelled)?;
                 self.before = Some((spelled, hashes));
-                hashes
+                (hashes, first)
             }
         };
         let line = of_line(line, hashes.1, self.special.map_or(0, |(_, hash)| hash));
         self.take((line, line), WHOLE)?;
-        Ok(hashes.0)
+        Ok((hashes.0, first))
     }
 
     /// Takes the hashes of a metric for lines that have `common` in common.

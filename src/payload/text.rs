@@ -184,15 +184,19 @@ impl<'b> TextCheck<'b> {
             return Err((at, format!("more than {} series", self.shape.series)));
         }
         let family = self.families.get_mut(resolved.family);
-        let metric = match kind.suffixes() {
-            [] => self.series.metric(family.name),
-            _ => self.series.piece(family.name, resolved.role.number()),
+        let named = self.series.named_bytes(family.name);
+        let added = match kind.suffixes() {
+            [] => self.series.metric(family.name).map(|metric| (metric, page::metric(named))),
+            _ => self.series.piece(family.name, resolved.role.number()).map(|(metric, first)| {
+                let count = usize::from(resolved.role.is_part());
+                (metric, if first { page::metric_of_parts(named, count) } else { page::parts(named, count) })
+            }),
         };
-        let metric = metric.map_err(|clash| match clash {
+        let (metric, bytes) = added.map_err(|clash| match clash {
             Clash::Label(name) => (cursor.place_of(name), clash.to_string()),
             _ => (at, clash.to_string()),
         })?;
-        family.add(metric, page::pushed_line(cursor.length(), self.series.labels(), self.series.path_bytes()));
+        family.add(metric, bytes);
         if let Some(missing) = self.series.missing() {
             self.broken(at, || format!("the label {missing} is needed"));
         }

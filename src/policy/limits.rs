@@ -107,7 +107,7 @@ impl Default for Limits {
             upstream_scrapes: 8,
             upstream_reads: 8,
             answer_bytes: 64 * 1024,
-            page_bytes: 64 * 1024 * 1024,
+            page_bytes: 256 * 1024 * 1024,
             groups: 5000,
             metrics: 200_000,
             learn: Duration::from_secs(300),

@@ -164,7 +164,6 @@ impl Proxy {
                         // It may be groups that are gone meanwhile that are in the way.
                         self.upstream.doubt();
                     }
-                    self.show_room();
                     facts.reserved = Some(reserved.map(|reserved| ticket = Some(reserved)));
                 }
             }
@@ -175,6 +174,9 @@ impl Proxy {
             Verdict::Deny(denial) => self.refuse(client, Some(head), denial.clone()).await,
             Verdict::Allow(permit) => self.forward((permit, ticket), &body, head, client).await,
         };
+        if facts.reserved.is_some() {
+            self.show_room();
+        }
         Ok(Story { decision: Some(decision), nearly_spent: facts.nearly_spent, ..story })
     }
 

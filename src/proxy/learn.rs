@@ -7,6 +7,7 @@ use crate::inventory::{Bounds, Learning};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 /// The least time between two questions.
@@ -51,10 +52,17 @@ impl Learner {
         Ok(())
     }
 
-    /// Asks a first time, for as long as a start may take, and again and again from then on.
+    /// Asks a first time, and again and again from then on; returns when there was an answer, or after as long as a start
+    /// may wait for it.
     pub async fn start(self) {
-        let failed = timeout(FIRST, self.told(false)).await.unwrap_or(true);
-        tokio::spawn(self.run(failed));
+        let (asked, answered) = oneshot::channel();
+        tokio::spawn(async move {
+            let failed = self.told(false).await;
+            // Nobody waits any longer where it took too long.
+            let _ = asked.send(());
+            self.run(failed).await;
+        });
+        let _ = timeout(FIRST, answered).await;
     }
 
     async fn run(self, mut failed: bool) {

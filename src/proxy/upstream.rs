@@ -266,8 +266,9 @@ impl Upstream {
 
     /// The most bytes of the list of groups.
     fn list_bytes(&self) -> u64 {
-        // It has what the page has, and JSON spells some characters in six bytes.
-        self.limits.page_bytes.saturating_mul(8)
+        // Twelve times what all that is pushed may take of the page: JSON spells some characters in six bytes, and has the
+        // labels of a group three times.
+        self.limits.page_bytes.saturating_mul(3)
     }
 
     /// The next part of an answer's body, never empty, none at its end.

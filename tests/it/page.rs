@@ -37,7 +37,7 @@ fn what_is_counted_is_never_less_than_what_the_page_has() {
         let shape = PayloadShape::default();
         let rules = Rules { shape: &shape, overwritten: &overwritten, metric: &|_| true, labels: None, report: false };
         let empty = scraped(&gateway, "application/vnd.google.protobuf").len();
-        let (mut compared, mut rng) = (0, Rng::new(20_261_130));
+        let (mut compared, mut alike, mut rng) = (0, 0, Rng::new(20_261_130));
         while compared < 150 {
             let (content_type, body) = bodies::body(&mut rng);
             let format = if content_type == Some(PROTOBUF) { Format::Protobuf } else { Format::Text };
@@ -49,16 +49,20 @@ fn what_is_counted_is_never_less_than_what_the_page_has() {
             let text = String::from_utf8(scraped(&gateway, "text/plain")).unwrap();
             let about = format!("{}\n{text}", body.escape_ascii());
             assert!(pushed(&text) <= counted, "{} on the page, {counted} counted: {about}", pushed(&text));
-            // As protobuf the gateway's own metrics change by a few bytes.
+            // What is not counted, and the gateway's own metrics, which change by a few bytes.
             let wire = scraped(&gateway, PROTOBUF).len().saturating_sub(empty + 1024);
-            assert!(wire <= counted, "{wire} as protobuf, {counted} counted: {about}");
+            assert!(wire <= 3 * counted, "{wire} as protobuf, {counted} counted: {about}");
             let list = Request::get("/api/v1/metrics").send(gateway.address).is(200, "", "the list").body;
             let mut learned = 0;
             let add = &mut |group: groups::Group| learned += group.families.iter().map(|f| f.bytes).sum::<usize>();
             groups::read(&*list, 1 << 20, Detail::Hashes, add).unwrap();
             assert!(pushed(&text) <= learned, "{} on the page, {learned} learned: {about}", pushed(&text));
+            assert!(learned <= counted, "{learned} learned, {counted} counted: {about}");
+            alike += usize::from(learned == counted);
             compared += 1;
         }
+        // Else what was pushed before would not always fit again.
+        assert!(alike > 100, "{alike} of {compared} count the same when they are learned");
         // The times of the group are counted as lines of that name and these labels.
         let named: usize = overwritten.iter().map(|(name, value)| page::label(name.as_bytes(), value.as_bytes())).sum();
         let text = String::from_utf8(scraped(&gateway, "text/plain")).unwrap();
@@ -75,7 +79,7 @@ fn a_push_that_would_make_the_page_too_long_is_refused_and_the_scrape_stays_whol
     let Some(gateway) = Gateway::start() else { return };
     let start = || {
         Start::new(EVERYTHING, &gateway.url())
-            .flag("--upstream.max-page", "64KiB")
+            .flag("--upstream.max-page", "256KiB")
             .flag("--upstream.learn-interval", "1h")
     };
     let guard = start().run();
@@ -89,7 +93,10 @@ fn a_push_that_would_make_the_page_too_long_is_refused_and_the_scrape_stays_whol
         "group_limit_reached: no room is left: the gateway's page, which is everybody's scrape, would be too long; \
          delete groups that nothing pushes to any longer, push less, or shorter label values\n"
     );
-    assert_eq!(&guard.record(&refused)["detail"], "more than 61440 bytes of metrics in all, --upstream.max-page");
+    assert_eq!(
+        &guard.record(&refused)["detail"],
+        "more than 65536 bytes of metrics in all, a quarter of --upstream.max-page"
+    );
     let page = Request::get("/metrics").send(guard.address()).is(200, "", "the scrape").text();
     assert!(
         page.ends_with('\n')
@@ -97,7 +104,7 @@ fn a_push_that_would_make_the_page_too_long_is_refused_and_the_scrape_stays_whol
     );
     // The list of groups spells what was pushed in six times as many bytes.
     let list = Request::get("/api/v1/metrics").send(guard.address()).is(200, "", "the list");
-    assert!(list.body.len() > 3 * 64 * 1024 && list.json()["data"].as_array().unwrap().len() == taken);
+    assert!(list.body.len() > 256 * 1024 && list.json()["data"].as_array().unwrap().len() == taken);
     let used = guard.metric("pushguard_gateway_used_ratio{limit=\"upstream.max-page\"}").expect("how full it is");
     assert!((0.8..=1.0).contains(&used), "{used}");
     // What was pushed before may be pushed again, and after a restart the gateway's own word counts.

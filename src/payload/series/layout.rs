@@ -19,6 +19,11 @@ pub(super) struct Label<'b> {
 }
 
 impl Label<'_> {
+    /// Whether it is on the gateway's page beside the labels of the path; an empty instance is on every line.
+    pub(super) fn is_shown(&self) -> bool {
+        self.stored && !(self.value.is_empty() && self.name == INSTANCE)
+    }
+
     /// Whether Prometheus drops it, and the gateway does not.
     pub(super) fn is_empty(&self) -> bool {
         self.value.is_empty() && self.stored && self.name != INSTANCE

@@ -101,6 +101,23 @@ fn the_same_metric_has_the_same_hash_however_it_is_spelled() {
     assert_eq!(histogram.series, 4);
 }
 
+/// The gateway keeps what its list does not show, and has it on its page as protobuf.
+#[test]
+fn what_is_not_counted_is_no_more_than_what_is() {
+    let label = |name: &[u8], value: &[u8]| field(1, &[field(1, name), field(2, value)].concat());
+    let counter = |beside: Vec<u8>| {
+        let metric = field(4, &field(3, &[gauge(), beside].concat()));
+        summary(Format::Protobuf, &message(&[field(1, b"c_total"), varint(3 << 3), varint(0), metric].concat()))
+    };
+    let exemplar = |length: usize| field(2, &[label(b"trace_id", &vec![b'0'; length]), vec![0x11; 9]].concat());
+    counter(exemplar(32)).unwrap();
+    let refused = "c_total: its exemplars and unknown fields have more bytes than its metrics";
+    for beside in [exemplar(1000), field(99, &[b'x'; 1000]), field(99, b"x").repeat(300)] {
+        let told = counter(beside).unwrap_err();
+        assert!(told.ends_with(refused), "{told}");
+    }
+}
+
 /// The gateway tells metrics apart by a hash alone, so two of a body that have the same are refused.
 #[test]
 fn what_the_gateway_would_take_for_one_metric_stands_once() {

@@ -16,11 +16,6 @@ impl<'b> Cursor<'b> {
         self.at
     }
 
-    /// Bytes of the whole line.
-    pub(super) fn length(&self) -> usize {
-        self.line.len()
-    }
-
     /// Bytes from the start of the line to a text that was read of it.
     pub(super) fn place_of(&self, text: &[u8]) -> usize {
         text.as_ptr().addr().saturating_sub(self.line.as_ptr().addr()).min(self.line.len())

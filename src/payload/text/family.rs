@@ -26,6 +26,11 @@ impl Role {
         }
     }
 
+    /// Whether it is the line of a bucket or quantile, in a family that has such.
+    pub(super) const fn is_part(self) -> bool {
+        matches!(self, Self::Itself | Self::Bucket)
+    }
+
     /// What is wrong with such a line of a family of that type, if anything; `special` tells whether it has the label of
     /// the type. The gateway takes these lines and drops their values, or what they have beyond whole numbers. Counts
     /// below zero are taken by 1.5.1 and refused by 1.11.2.
@@ -77,12 +82,11 @@ impl<'b> Family<'b> {
         *self.kind.get_or_insert(Kind::Untyped)
     }
 
-    /// Adds a line of a metric, of so many bytes; the lines of a histogram are one.
+    /// Adds a line of a metric, which brings so many bytes; the lines of a histogram are one metric.
     pub(super) fn add(&mut self, metric: u64, bytes: usize) {
         self.bytes += bytes;
         if self.metrics.last() != Some(&metric) {
             self.metrics.push(metric);
-            self.bytes += page::unsaid(self.kind.unwrap_or(Kind::Untyped), bytes);
         }
     }
 }
