@@ -161,8 +161,8 @@ fn no_string_of_the_document_takes_more_memory_than_it_may() {
         let refused = told(&label(5 << 20)).unwrap_err();
         assert!(refused.contains("a string of more than 4194304 bytes"), "{part}: {refused}");
     }
-    let many = document(r#""labels":{"job":"a","b":"c","d":"\\"}"#)
-        .replace(r#""b":"c""#, &r#""b":"c","#.repeat(1 << 20)[..].trim_end_matches(','));
+    let many = r#""x":"y","#.repeat(1 << 20);
+    let many = document(&format!(r#""labels":{{{many}"job":"a"}}"#));
     assert_eq!(told(&many), Ok(()), "many short ones");
 }
 
