@@ -86,6 +86,9 @@ impl<'b> Family<'b> {
     pub(super) fn add(&mut self, metric: u64, bytes: usize) {
         self.bytes += bytes;
         if self.metrics.last() != Some(&metric) {
+            if self.metrics.is_empty() {
+                self.metrics.reserve(FIRST_ROOM);
+            }
             self.metrics.push(metric);
         }
     }
@@ -101,6 +104,8 @@ pub(super) struct Families<'b> {
     scrap: Family<'b>,
 }
 
+/// Metrics that a family has room for at once.
+const FIRST_ROOM: usize = 16;
 /// Families up to which a list is searched fast.
 const FEW: usize = 8;
 
