@@ -256,12 +256,13 @@ impl Serve {
         let settings = self.range_settings(clock.clone(), &metrics);
         let live = Arc::new(Live::new(policy));
         let keys = self.keys(&live, clock.clone(), &metrics)?;
+        let bounds = Bounds::new(limits.groups, limits.metrics, limits.page_bytes);
         let proxy = Arc::new(Proxy {
             live: live.clone(),
             gate,
             keys,
             upstream: upstream.clone(),
-            inventory: Arc::new(Inventory::new(Bounds::new(limits.groups, limits.metrics, limits.page_bytes))),
+            inventory: Arc::new(Inventory::new(bounds)),
             limits,
             body_room: Room::new(limits.body_bytes),
             clock: clock.clone(),
@@ -299,7 +300,7 @@ impl Serve {
             stopping,
         };
         if !limits.learn.is_zero() {
-            Learner::new(proxy.clone(), Bounds::new(limits.groups, limits.metrics, limits.page_bytes)).start().await;
+            Learner::new(proxy.clone(), bounds).start().await;
         }
         let mut services = Vec::new();
         for door in doors {

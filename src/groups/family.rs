@@ -177,7 +177,7 @@ impl<'de> Visitor<'de> for ContentSeed<'_> {
             }
         }
         if let ContentSeed::Hashed(name) = self {
-            content.bytes += page::family(name.as_bytes(), help);
+            content.bytes += page::family(name.as_bytes()) + help;
         }
         Ok(content)
     }

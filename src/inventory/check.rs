@@ -11,7 +11,6 @@ use std::collections::HashSet;
 const MOST_CLASHES: usize = 3;
 /// Groups that one clash names.
 const MOST_HOLDERS: usize = 8;
-const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
 pub(super) fn check(state: &State, reservation: &Reservation, bounds: &Bounds) -> Result<(), Refusal> {
     if reservation.change == Change::Delete {
@@ -141,7 +140,8 @@ impl Search<'_> {
 
     /// A name that one of the two would take for its own part.
     fn part(&self, family: &Family, pushed: &HashSet<&str>) -> Option<(With, NameId, Kind)> {
-        let whole = SUFFIXES.iter().filter_map(|suffix| Some((*suffix, family.name.strip_suffix(suffix)?)));
+        let whole =
+            Kind::Histogram.suffixes().iter().filter_map(|suffix| Some((*suffix, family.name.strip_suffix(suffix)?)));
         let wholes = whole.flat_map(|(suffix, base)| {
             self.stays(base, pushed).filter(move |(_, kind)| kind.suffixes().contains(&suffix)).map(move |f| (base, f))
         });

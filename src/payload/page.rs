@@ -52,9 +52,9 @@ pub const fn metric_of_parts(named: usize, count: usize) -> usize {
     parts(named, count.saturating_add(BESIDE))
 }
 
-/// Bytes of what stands before the lines of a family, whose HELP has so many as it is spelled.
-pub const fn family(name: &[u8], help: usize) -> usize {
-    2 * name.len() + help + FAMILY
+/// Bytes of what stands before the lines of a family, the text of its HELP apart.
+pub const fn family(name: &[u8]) -> usize {
+    2 * name.len() + FAMILY
 }
 
 /// Whether a family that has `wire` bytes as protobuf hides too many in what is not counted: the gateway's list does not

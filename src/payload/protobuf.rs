@@ -107,7 +107,7 @@ impl<'b> Check<'b> {
         if let Some(refusal) = self.rules.metric_refusal(name) {
             self.broken(b"", || refusal);
         }
-        let (mut hashes, mut bytes, mut wire) = (Vec::new(), page::family(name, help_bytes), 0);
+        let (mut hashes, mut bytes, mut wire) = (Vec::new(), page::family(name) + help_bytes, 0);
         for field in Fields::new(message) {
             if let Field { number: 4, value: Value::Bytes(metric) } = field? {
                 let checked = self.metric(name, *kind, *value_field, metric);

@@ -53,5 +53,6 @@ pub(super) fn collision(families: &[Family]) -> Option<String> {
 
 /// The metric that a name would be a part of, and the suffix that says so.
 fn part(name: &str) -> Option<(&str, &str)> {
-    ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| Some((name.strip_suffix(suffix)?, suffix)))
+    // Those of a histogram are all that there are.
+    Kind::Histogram.suffixes().iter().find_map(|suffix| Some((name.strip_suffix(suffix)?, *suffix)))
 }

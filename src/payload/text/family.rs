@@ -184,7 +184,7 @@ impl<'b> Families<'b> {
     pub(super) fn into_sampled(self) -> impl Iterator<Item = Summed> {
         let sampled = self.list.into_iter().filter(|family| family.sampled);
         sampled.map(|Family { name, kind, metrics, bytes, .. }| {
-            Summed::new(name, kind.unwrap_or(Kind::Untyped), metrics, page::family(name, bytes))
+            Summed::new(name, kind.unwrap_or(Kind::Untyped), metrics, page::family(name) + bytes)
         })
     }
 }
